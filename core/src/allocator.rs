@@ -1,0 +1,57 @@
+//! The interface of a policy that sets container limits.
+
+use crate::command::Command;
+use crate::observation::{Container, Observation};
+use crate::units::{Bytes, Cores, Span, Time};
+
+/// The limits a container starts with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// CPU limit.
+    pub cpu: Cores,
+    /// Memory limit.
+    pub memory: Bytes,
+}
+
+/// Sets container limits. One implementation per policy.
+///
+/// The world calls [`admit`](Allocator::admit) once per container before it
+/// starts, then [`observe`](Allocator::observe) for each thing that happens and
+/// [`wake`](Allocator::wake) when the time of
+/// [`next_wake`](Allocator::next_wake) has come. `now` never goes back.
+/// Decisions are appended to `out`, in the order in which they must be sent.
+pub trait Allocator {
+    /// Registers a container and says with which limits it starts.
+    fn admit(&mut self, now: Time, container: Container) -> Limits;
+
+    /// One thing that happened.
+    fn observe(&mut self, now: Time, what: &Observation, out: &mut Vec<Command>);
+
+    /// When [`wake`](Allocator::wake) must be called next, if at all.
+    fn next_wake(&self) -> Option<Time> {
+        None
+    }
+
+    /// The time of [`next_wake`](Allocator::next_wake) has come.
+    fn wake(&mut self, now: Time, out: &mut Vec<Command>) {
+        let _ = (now, out);
+    }
+
+    /// Whether this policy wants each CPU period's end
+    /// ([`Observation::Period`]). Telemetry nobody reads is not sent.
+    fn wants_periods(&self) -> bool {
+        false
+    }
+
+    /// At which interval this policy wants [`Observation::Usage`] samples.
+    fn sampling(&self) -> Option<Span> {
+        None
+    }
+
+    /// Whether this policy wants to be asked before a container is killed for
+    /// its memory ([`Observation::OutOfMemory`]). Where it does not, the kernel
+    /// kills at once.
+    fn traps_out_of_memory(&self) -> bool {
+        false
+    }
+}

@@ -1,0 +1,51 @@
+//! What the core wants changed: its only output.
+//!
+//! Limit commands carry a version that grows per container and resource. A host
+//! that has carried out version *n* ignores anything older, so a late or doubled
+//! command never acts twice.
+
+use crate::observation::ContainerId;
+use crate::units::{Bytes, Cores};
+
+/// One change the world is asked to make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Set the CPU limit.
+    SetCpu {
+        /// Whose limit.
+        container: ContainerId,
+        /// Grows with each CPU command to this container.
+        version: u64,
+        /// The new limit.
+        limit: Cores,
+    },
+    /// Set the memory limit. A container that waits for memory goes on if it
+    /// fits now. Refused when usage is above it.
+    SetMemory {
+        /// Whose limit.
+        container: ContainerId,
+        /// Grows with each memory command to this container.
+        version: u64,
+        /// The new limit.
+        limit: Bytes,
+    },
+    /// Shrink the memory limit to usage + `margin` if it is above that (Escra,
+    /// paper IV-C). Usage is read on the host at that moment. Answered with
+    /// [`MemoryApplied`](crate::Observation::MemoryApplied), also when nothing
+    /// was to be reclaimed.
+    Reclaim {
+        /// Whose limit.
+        container: ContainerId,
+        /// Grows with each memory command to this container.
+        version: u64,
+        /// What to leave above usage.
+        margin: Bytes,
+    },
+    /// There is no memory for the container that waits: the kernel may kill it.
+    DenyMemory {
+        /// Who waits.
+        container: ContainerId,
+        /// Which of its out-of-memory events is answered.
+        event: u64,
+    },
+}

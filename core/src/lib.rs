@@ -1,0 +1,35 @@
+//! Every decision Tidegate makes, and nothing else.
+//!
+//! The core is sans-IO: a state machine that is fed [observations](Observation)
+//! with their time and answers with [commands](Command) and the next time at
+//! which it wants to be woken. It has no clock, no thread, no socket and no
+//! randomness, and it never learns whether a simulator or a real host is on the
+//! other side.
+//!
+//! - [`units`]: time, CPU and memory as integers that carry their unit.
+//! - [`observation`], [`command`]: the two message types of the interface.
+//! - [`pool`]: the distributed container, which keeps the sum of all limits
+//!   under the application-wide limit Ω.
+//! - [`allocator`]: the interface of a policy; [`fixed`], [`escra`] and
+//!   [`autopilot`] are the policies.
+
+pub mod units;
+
+pub mod observation;
+
+pub mod command;
+
+pub mod pool;
+
+pub mod allocator;
+
+pub mod fixed;
+
+pub mod escra;
+
+pub mod autopilot;
+
+pub use allocator::{Allocator, Limits};
+pub use command::Command;
+pub use observation::{Container, ContainerId, CpuPeriod, HostId, Observation};
+pub use units::{Bytes, Cores, Span, Time};

@@ -1,0 +1,99 @@
+//! What the world saw: the only input of the core.
+//!
+//! Messages may be lost, late, doubled or out of order on their way. Each kind
+//! therefore carries what is needed to recognise that: a sequence number per
+//! container, or the version of the command it answers.
+
+use crate::units::{Bytes, Cores, Span};
+
+/// Names a container for the length of a run. Never reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ContainerId(pub u32);
+
+/// Names a host for the length of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct HostId(pub u32);
+
+/// A container as it asks to be admitted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Container {
+    /// Its name.
+    pub id: ContainerId,
+    /// Where it runs.
+    pub host: HostId,
+}
+
+/// The end of one CFS bandwidth period, as the kernel accounts it.
+///
+/// This is Escra's report (paper IV-B): quota, unused runtime and throttling,
+/// taken just before the pool is refilled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CpuPeriod {
+    /// Whose period ended.
+    pub container: ContainerId,
+    /// Counts this container's reports from 1.
+    pub seq: u64,
+    /// The limit that was in force.
+    pub quota: Cores,
+    /// Runtime left in the group's global pool. Slices that CPUs hold are not
+    /// counted, so this under-reports what is unused.
+    pub unused: Span,
+    /// CPU time used since the last report.
+    pub usage: Span,
+    /// Throttled periods since the container started.
+    pub nr_throttled: u64,
+}
+
+/// One thing that happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Observation {
+    /// A container runs, with the limits it was admitted with.
+    Started(ContainerId),
+    /// A container has gone for good; its limits are free again.
+    Stopped(ContainerId),
+    /// A CPU bandwidth period ended.
+    Period(CpuPeriod),
+    /// A CPU usage and memory sample, taken at the interval that
+    /// [`Allocator::sampling`](crate::Allocator::sampling) asks for.
+    Usage {
+        /// Whose sample.
+        container: ContainerId,
+        /// Counts this container's samples from 1.
+        seq: u64,
+        /// Mean CPU use since the last sample.
+        cpu: Cores,
+        /// Memory charged to the container now.
+        memory: Bytes,
+    },
+    /// A container needs more memory than its limit and waits, about to be
+    /// killed, for [`SetMemory`](crate::Command::SetMemory) or
+    /// [`DenyMemory`](crate::Command::DenyMemory).
+    OutOfMemory {
+        /// Who waits.
+        container: ContainerId,
+        /// Counts this container's out-of-memory events from 1.
+        event: u64,
+        /// The limit that was hit.
+        limit: Bytes,
+    },
+    /// A container was killed for its memory and will be restarted by the
+    /// platform with the limits it had.
+    Killed(ContainerId),
+    /// A CPU limit is in force.
+    CpuApplied {
+        /// Whose limit.
+        container: ContainerId,
+        /// The version of the command that set it.
+        version: u64,
+    },
+    /// A memory limit is in force. When the command could not be carried out
+    /// (usage was above the new limit) `limit` is the one that stayed.
+    MemoryApplied {
+        /// Whose limit.
+        container: ContainerId,
+        /// The version of the command answered.
+        version: u64,
+        /// The limit in force now.
+        limit: Bytes,
+    },
+}
