@@ -1,1 +1,29 @@
-//! sim
+//! A discrete-event simulator of hosts, containers, applications and clients.
+//!
+//! One run is one thread: typed events in one `enum`, a queue ordered by time
+//! and sequence number, and named random streams. The same experiment and seed
+//! give the same outcome, bit for bit. No model asks which allocator is running;
+//! policies differ only by the commands they issue.
+//!
+//! - [`engine`]: the queue and the clock.
+//! - [`testbed`]: hosts, kernel and network as parameters.
+//! - [`bandwidth`]: one container's CFS bandwidth group.
+//! - [`experiment`], [`outcome`]: what goes in and what comes out of a run.
+//! - [`world`]: the run itself.
+
+pub mod engine;
+
+pub mod testbed;
+
+pub mod bandwidth;
+
+pub mod experiment;
+
+pub mod outcome;
+
+pub mod world;
+
+pub use experiment::{Client, Experiment};
+pub use outcome::{ContainerUse, Metric, Outcome};
+pub use testbed::Testbed;
+pub use world::run;

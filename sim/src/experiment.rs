@@ -1,0 +1,47 @@
+//! What goes into a run.
+
+use serde::{Deserialize, Serialize};
+use tidegate_core::Span;
+use tidegate_workloads::{Application, Load};
+
+use crate::testbed::Testbed;
+
+/// One cell of a scenario with one seed: everything but the policy.
+#[derive(Clone, Copy, Debug)]
+pub struct Experiment<'a> {
+    /// The application under test.
+    pub application: &'a Application,
+    /// When requests are sent.
+    pub load: &'a Load,
+    /// Where it runs.
+    pub testbed: &'a Testbed,
+    /// Who sends them.
+    pub client: Client,
+    /// How long the client sends.
+    pub duration: Span,
+    /// Seed of all random streams.
+    pub seed: u64,
+}
+
+/// The load generator: wrk2 as DeathStarBench ships it. An open loop over
+/// pipelined connections; the server serves one request of a connection at a
+/// time; latency counts from the intended send time.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Client {
+    /// Connections (`-c`).
+    pub connections: u32,
+    /// Completions in this first part of the run are left out of latencies and
+    /// throughput, while throughput still divides by the whole duration (wrk2's
+    /// calibration).
+    pub warm_up: Span,
+}
+
+impl Default for Client {
+    fn default() -> Client {
+        Client {
+            connections: 10,
+            warm_up: Span::from_secs(10),
+        }
+    }
+}
