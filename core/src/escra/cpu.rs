@@ -1,0 +1,238 @@
+//! Escra's CPU side: one decision per reported period.
+
+use crate::command::Command;
+use crate::observation::{ContainerId, CpuPeriod};
+use crate::pool::Pool;
+use crate::units::{Cores, Span};
+
+use super::window::Window;
+use super::{Config, GammaUnit, Law};
+
+/// Reports in a row with another quota than commanded after which the command
+/// is taken to be lost. Code: "more than 2".
+const LOST_AFTER: u32 = 2;
+
+/// What is remembered of one container.
+#[derive(Clone, Debug)]
+struct State {
+    /// 1 for a throttled period. Holds differences of the kernel's counter, so
+    /// a lost report shows as a value above 1 in the next.
+    throttled: Window,
+    /// Unused runtime, in billionths of a core.
+    unused: Window,
+    nr_throttled: u64,
+    last_seq: u64,
+    mismatches: u32,
+    /// What this container was denied below its fair share.
+    owed: u64,
+}
+
+/// Decides CPU quotas from period reports under Ω.
+#[derive(Debug)]
+pub(super) struct CpuAllocator {
+    law: Law,
+    kappa: f64,
+    gamma: f64,
+    gamma_unit: GammaUnit,
+    upsilon: f64,
+    window: usize,
+    slice: f64,
+    floor: f64,
+    unused_step: f64,
+    period: Span,
+    pool: Pool,
+    states: Vec<Option<State>>,
+    /// Sum of what is owed to all.
+    owed: u64,
+}
+
+impl CpuAllocator {
+    pub(super) fn new(config: &Config, omega: Cores) -> CpuAllocator {
+        CpuAllocator {
+            law: config.law,
+            kappa: config.kappa,
+            gamma: config.gamma,
+            gamma_unit: config.gamma_unit,
+            upsilon: config.upsilon,
+            window: config.window,
+            slice: config.slice.0 as f64,
+            floor: config.floor.0 as f64,
+            unused_step: config.unused_step.0 as f64,
+            period: config.period,
+            pool: Pool::new(omega.0),
+            states: Vec::new(),
+            owed: 0,
+        }
+    }
+
+    pub(super) fn admit(&mut self, id: ContainerId, wanted: Cores) -> Cores {
+        let index = id.0 as usize;
+        if index >= self.states.len() {
+            self.states.resize(index + 1, None);
+        }
+        let window = self.window;
+        self.states[index].get_or_insert_with(|| State {
+            throttled: Window::new(window),
+            unused: Window::new(window),
+            nr_throttled: 0,
+            last_seq: 0,
+            mismatches: 0,
+            owed: 0,
+        });
+        Cores(self.pool.join(id, wanted.0))
+    }
+
+    pub(super) fn leave(&mut self, id: ContainerId) {
+        if let Some(state) = self.states.get_mut(id.0 as usize).and_then(Option::take) {
+            self.owed -= state.owed;
+            self.pool.leave(id);
+        }
+    }
+
+    pub(super) fn applied(&mut self, id: ContainerId, version: u64) {
+        if let Some(target) = self.pool.target(id) {
+            self.pool.confirm(id, version, target);
+        }
+    }
+
+    /// One period's end: at most one change of one quota.
+    pub(super) fn report(&mut self, report: &CpuPeriod, out: &mut Vec<Command>) {
+        let id = report.container;
+        let Some(target) = self.pool.target(id) else {
+            return;
+        };
+        let Some(Some(state)) = self.states.get_mut(id.0 as usize) else {
+            return;
+        };
+        if report.seq <= state.last_seq {
+            return;
+        }
+        state.last_seq = report.seq;
+        let throttled = report.nr_throttled.saturating_sub(state.nr_throttled);
+        state.nr_throttled = report.nr_throttled;
+
+        // A period that ran under another quota than the last one commanded
+        // says nothing about that one.
+        if report.quota.0 != target {
+            state.mismatches += 1;
+            if state.mismatches > LOST_AFTER {
+                state.mismatches = 0;
+                self.command(id, report.quota.0, out);
+            }
+            return;
+        }
+        state.mismatches = 0;
+        let unused = Cores::from_runtime(report.unused, self.period).0 as f64;
+        state.throttled.push(throttled as f64);
+        state.unused.push(unused);
+
+        let quota = target as f64;
+        let wanted = match self.law {
+            Law::Code => self.as_coded(id, quota, unused),
+            Law::Paper => self.as_printed(id, quota, unused, throttled > 0),
+        };
+        if wanted != target && self.command(id, wanted, out) && self.law == Law::Code {
+            if let Some(Some(state)) = self.states.get_mut(id.0 as usize) {
+                state.throttled.flush();
+                state.unused.flush();
+            }
+        }
+    }
+
+    /// The first matching rule of the authors' controller; returns the quota
+    /// wanted.
+    fn as_coded(&mut self, id: ContainerId, quota: f64, unused: f64) -> u64 {
+        let free = self.pool.free() as f64;
+        let fair = self.pool.limit() as f64 / self.pool.members() as f64;
+        let slice = self.slice;
+        let Some(Some(state)) = self.states.get_mut(id.0 as usize) else {
+            return quota as u64;
+        };
+        let throttled = state.throttled.mean();
+
+        if quota >= fair && state.owed > 0 {
+            self.owed -= state.owed;
+            state.owed = 0;
+        }
+        if self.owed > 0 && quota > fair {
+            // Above the fair share while somebody is starved: give back.
+            let over = quota - fair;
+            let share = over / fair;
+            let mut give = if share > 1.0 {
+                share * slice
+            } else {
+                share * over
+            };
+            if give < slice / 2.0 {
+                give = over;
+            }
+            return round(quota - give.min(self.owed as f64));
+        }
+        if quota < fair && throttled > 0.5 {
+            // Starved: a part of what is missing to the fair share.
+            let lack = fair - quota;
+            let want = if lack > slice / 2.0 {
+                lack / fair * lack
+            } else {
+                lack
+            };
+            let add = want.min(free);
+            let owed = round(want - add);
+            self.owed = self.owed - state.owed + owed;
+            state.owed = owed;
+            return round(quota + add);
+        }
+        if throttled >= 0.1 && free > 0.0 {
+            return round(quota + free.min(self.upsilon * throttled * slice));
+        }
+        if unused > self.gamma * quota && quota >= slice {
+            return round((self.kappa * quota).max(self.floor));
+        }
+        if state.unused.mean() > self.unused_step && quota > slice {
+            return round((quota - self.unused_step).max(self.floor));
+        }
+        quota as u64
+    }
+
+    /// The paper's two formulas; returns the quota wanted.
+    ///
+    /// "Σ C(i)_q" there is the unallocated runtime, Ω - Σ q. With Υ = 20 taken
+    /// as a factor one throttled period in ten would ask for twice the pool;
+    /// taken as a percentage it is a step of growth.
+    fn as_printed(&self, id: ContainerId, quota: f64, unused: f64, throttled: bool) -> u64 {
+        let Some(Some(state)) = self.states.get(id.0 as usize) else {
+            return quota as u64;
+        };
+        if throttled {
+            let free = self.pool.free() as f64;
+            let add = state.throttled.mean() * free * self.upsilon / 100.0;
+            return round(quota + add.min(free));
+        }
+        let gamma = match self.gamma_unit {
+            GammaUnit::Fraction => self.gamma * quota,
+            GammaUnit::Milliseconds => self.gamma * 1e6 / self.period.0 as f64 * 1e9,
+        };
+        if unused > gamma {
+            return round((quota - self.kappa * state.unused.mean()).max(self.floor.min(quota)));
+        }
+        quota as u64
+    }
+
+    /// Commands a quota, if that changes anything.
+    fn command(&mut self, id: ContainerId, wanted: u64, out: &mut Vec<Command>) -> bool {
+        let Some((version, limit)) = self.pool.set(id, wanted) else {
+            return false;
+        };
+        out.push(Command::SetCpu {
+            container: id,
+            version,
+            limit: Cores(limit),
+        });
+        true
+    }
+}
+
+/// A quota in whole nanoseconds per period of 100 ms, as the kernel can hold it.
+fn round(quota: f64) -> u64 {
+    (quota / 10.0).floor() as u64 * 10
+}

@@ -1,0 +1,439 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::observation::{CpuPeriod, HostId};
+
+const MS: u64 = 10_000_000; // one millisecond per 100 ms, in billionths of a core
+
+fn admitted(config: Config, cores: u64, containers: u32) -> Escra {
+    let mut escra = Escra::new(
+        config,
+        Cores::new(cores),
+        Bytes::from_mib(1000),
+        containers as usize,
+    );
+    for id in 0..containers {
+        escra.admit(
+            Time::ZERO,
+            Container {
+                id: ContainerId(id),
+                host: HostId(0),
+            },
+        );
+    }
+    escra
+}
+
+/// Plays the host: reports periods and confirms what is commanded.
+struct Host {
+    escra: Escra,
+    seq: u64,
+    throttled: u64,
+    quota: u64,
+}
+
+impl Host {
+    fn new(config: Config, cores: u64, containers: u32) -> Host {
+        let escra = admitted(config, cores, containers);
+        let quota = cores * 1_000_000_000 / u64::from(containers);
+        Host {
+            escra,
+            seq: 0,
+            throttled: 0,
+            quota,
+        }
+    }
+
+    /// One period of container 0; returns the quota after it, in ms per period.
+    fn period(&mut self, unused_ms: f64, throttled: bool) -> f64 {
+        self.seq += 1;
+        self.throttled += u64::from(throttled);
+        let mut out = Vec::new();
+        let report = CpuPeriod {
+            container: ContainerId(0),
+            seq: self.seq,
+            quota: Cores(self.quota),
+            unused: Span((unused_ms * 1e6) as u64),
+            usage: Span(0),
+            nr_throttled: self.throttled,
+        };
+        self.escra
+            .observe(Time::ZERO, &Observation::Period(report), &mut out);
+        for command in out {
+            if let Command::SetCpu {
+                container,
+                version,
+                limit,
+            } = command
+            {
+                self.quota = limit.0;
+                let applied = Observation::CpuApplied { container, version };
+                self.escra.observe(Time::ZERO, &applied, &mut Vec::new());
+            }
+        }
+        self.quota as f64 / MS as f64
+    }
+}
+
+#[test]
+fn initial_limits_are_the_fair_share_and_withhold_memory() {
+    let mut escra = Escra::new(Config::default(), Cores::new(32), Bytes::from_mib(1000), 4);
+    let container = Container {
+        id: ContainerId(0),
+        host: HostId(0),
+    };
+    let limits = escra.admit(Time::ZERO, container);
+    assert_eq!(limits.cpu, Cores::new(8));
+    assert_eq!(limits.memory, Bytes::from_mib(175));
+}
+
+#[test]
+fn unused_runtime_shrinks_the_quota_to_kappa_times_itself_down_to_a_slice() {
+    let mut host = Host::new(Config::default(), 4, 4);
+    assert_eq!(host.period(50.0, false), 80.0);
+    assert_eq!(host.period(50.0, false), 64.0);
+    for _ in 0..10 {
+        host.period(29.0, false);
+    }
+    assert_eq!(host.period(29.0, false), 30.0);
+}
+
+#[test]
+fn a_small_rest_that_stays_shrinks_the_quota_by_5_ms() {
+    let mut host = Host::new(Config::default(), 4, 4);
+    // 6 ms of 100: below gamma, but the mean is above 5 ms at once.
+    assert_eq!(host.period(6.0, false), 95.0);
+    // The windows were emptied and divide by one report more each time.
+    assert_eq!(host.period(6.0, false), 95.0);
+}
+
+#[test]
+fn the_first_throttled_report_takes_twenty_slices_and_later_ones_two() {
+    let mut first = Host::new(Config::default(), 40, 8);
+    first.period(200.0, false); // 5 cores -> 4 cores: 1 core becomes free
+    assert_eq!(first.period(0.0, true), 500.0); // mean 0.5 asks 3 cores, 1 is free
+
+    let mut steady = Host::new(Config::default(), 40, 8);
+    for _ in 0..12 {
+        steady.period(250.0, false);
+    }
+    let before = steady.quota;
+    steady.period(0.0, true);
+    assert_eq!(steady.quota, before + 60 * MS);
+}
+
+#[test]
+fn the_printed_law_moves_by_shares_of_the_pool_and_of_the_unused_runtime() {
+    let config = Config {
+        law: Law::Paper,
+        floor: Cores::from_millis(10),
+        ..Config::default()
+    };
+    let mut host = Host::new(config, 4, 4);
+    // Down by 0.8 x 50 ms.
+    assert_eq!(host.period(50.0, false), 60.0);
+    // Up by mean 1/2 x 40 ms free x 20 %.
+    assert_eq!(host.period(0.0, true), 64.0);
+}
+
+#[test]
+fn a_report_acts_once_and_only_for_the_quota_it_ran_under() {
+    let mut host = Host::new(Config::default(), 4, 4);
+    host.period(50.0, false);
+    host.seq -= 1; // the same sequence number again
+    assert_eq!(host.period(50.0, false), 80.0);
+    host.quota = 100 * MS; // a period that still ran under the old quota
+    host.period(50.0, false);
+    assert_eq!(host.quota, 100 * MS);
+}
+
+#[test]
+fn a_quota_the_host_never_got_is_commanded_again() {
+    let mut escra = admitted(Config::default(), 4, 4);
+    let mut report = |seq| {
+        let mut out = Vec::new();
+        let report = CpuPeriod {
+            container: ContainerId(0),
+            seq,
+            quota: Cores::new(1),
+            unused: Span::from_millis(50),
+            usage: Span(0),
+            nr_throttled: 0,
+        };
+        escra.observe(Time::ZERO, &Observation::Period(report), &mut out);
+        out
+    };
+    assert_eq!(
+        report(1).len(),
+        1,
+        "shrinks to 0.8 cores; the host never hears of it"
+    );
+    assert!(report(2).is_empty() && report(3).is_empty());
+    assert_eq!(
+        report(4),
+        [Command::SetCpu {
+            container: ContainerId(0),
+            version: 2,
+            limit: Cores::new(1),
+        }]
+    );
+}
+
+#[test]
+fn a_starved_container_is_paid_by_those_above_their_fair_share() {
+    let mut escra = admitted(Config::default(), 2, 2);
+    let mut seq = [0u64; 2];
+    let mut throttled = [0u64; 2];
+    let mut quota = [1_000_000_000u64; 2];
+    let mut step = |escra: &mut Escra, id: usize, unused_ms: u64, hit: bool| {
+        seq[id] += 1;
+        throttled[id] += u64::from(hit);
+        let mut out = Vec::new();
+        let report = CpuPeriod {
+            container: ContainerId(id as u32),
+            seq: seq[id],
+            quota: Cores(quota[id]),
+            unused: Span::from_millis(unused_ms),
+            usage: Span(0),
+            nr_throttled: throttled[id],
+        };
+        escra.observe(Time::ZERO, &Observation::Period(report), &mut out);
+        for command in out {
+            if let Command::SetCpu {
+                container,
+                version,
+                limit,
+            } = command
+            {
+                quota[id] = limit.0;
+                let applied = Observation::CpuApplied { container, version };
+                escra.observe(Time::ZERO, &applied, &mut Vec::new());
+            }
+        }
+        assert!(quota[0] + quota[1] <= 2_000_000_000);
+        quota[id]
+    };
+    // 0 idles down to the floor; 1 takes all that became free.
+    for _ in 0..12 {
+        step(&mut escra, 0, 90, false);
+    }
+    for _ in 0..4 {
+        step(&mut escra, 1, 0, true);
+    }
+    // Now 0 needs CPU while the pool is empty.
+    let mut last = 0;
+    for _ in 0..200 {
+        last = step(&mut escra, 0, 0, true);
+        step(&mut escra, 1, 0, true);
+    }
+    assert!(last > 900_000_000, "{last}");
+}
+
+fn oom(container: u32, event: u64) -> Observation {
+    Observation::OutOfMemory {
+        container: ContainerId(container),
+        event,
+        limit: Bytes::ZERO,
+    }
+}
+
+#[test]
+fn an_out_of_memory_event_gets_5000_pages_once() {
+    let mut escra = admitted(Config::default(), 4, 4);
+    let mut out = Vec::new();
+    escra.observe(Time::ZERO, &oom(1, 1), &mut out);
+    escra.observe(Time::ZERO, &oom(1, 1), &mut out);
+    assert_eq!(
+        out,
+        [Command::SetMemory {
+            container: ContainerId(1),
+            version: 1,
+            limit: Bytes(Bytes::from_mib(175).0 + 5000 * 4096),
+        }]
+    );
+}
+
+#[test]
+fn an_empty_pool_reclaims_from_the_others_before_it_denies() {
+    let config = Config {
+        withheld: 0.0,
+        ..Config::default()
+    };
+    let mut escra = admitted(config, 2, 2);
+    let mut out = Vec::new();
+    escra.observe(Time::ZERO, &oom(0, 1), &mut out);
+    let margin = Bytes::from_mib(50);
+    assert_eq!(
+        out,
+        [Command::Reclaim {
+            container: ContainerId(1),
+            version: 1,
+            margin,
+        }]
+    );
+    out.clear();
+    // 1 can spare 30 MiB: the grant is made from them.
+    let answer = |version, mib| Observation::MemoryApplied {
+        container: ContainerId(1),
+        version,
+        limit: Bytes::from_mib(mib),
+    };
+    escra.observe(Time::ZERO, &answer(1, 470), &mut out);
+    assert!(matches!(out[..], [Command::SetMemory { .. }]));
+    out.clear();
+    // The rest of it, then nothing more to spare: denied.
+    escra.observe(Time::ZERO, &oom(0, 2), &mut out);
+    assert!(matches!(out[..], [Command::SetMemory { .. }]));
+    out.clear();
+    escra.observe(Time::ZERO, &oom(0, 3), &mut out);
+    escra.observe(Time::ZERO, &answer(2, 470), &mut out);
+    assert!(matches!(
+        out[..],
+        [
+            Command::Reclaim { .. },
+            Command::DenyMemory { event: 3, .. }
+        ]
+    ));
+}
+
+#[test]
+fn memory_is_reclaimed_every_five_seconds_from_30_s_on() {
+    let mut escra = admitted(Config::default(), 4, 4);
+    let first = escra.next_wake();
+    assert_eq!(first, Some(Time::ZERO + Span::from_secs(30)));
+    let mut out = Vec::new();
+    escra.wake(Time::ZERO + Span::from_secs(30), &mut out);
+    assert_eq!(out.len(), 4);
+    assert_eq!(escra.next_wake(), Some(Time::ZERO + Span::from_secs(35)));
+}
+
+/// What can happen to a controller: anything, in any order.
+#[derive(Clone, Debug)]
+enum Step {
+    Report(u32, f64, bool),
+    Oom(u32),
+    Reclaim,
+    Deliver(usize),
+    Repeat(usize),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        6 => (0u32..5, 0.0..1.0f64, any::<bool>()).prop_map(|(c, u, t)| Step::Report(c, u, t)),
+        1 => (0u32..5).prop_map(Step::Oom),
+        1 => Just(Step::Reclaim),
+        6 => any::<usize>().prop_map(Step::Deliver),
+        1 => any::<usize>().prop_map(Step::Repeat),
+    ]
+}
+
+proptest! {
+    /// Commands arrive late, in any order and some twice; a container that waits
+    /// for memory is answered; no limit passes its bounds and no sum passes Ω.
+    #[test]
+    fn no_sequence_of_events_breaks_an_invariant(
+        paper in any::<bool>(),
+        steps in proptest::collection::vec(step(), 1..300),
+    ) {
+        let config = Config {
+            law: if paper { Law::Paper } else { Law::Code },
+            ..Config::default()
+        };
+        let floor = config.floor;
+        let mut escra = admitted(config, 4, 5);
+        let omega = (Cores::new(4), Bytes::from_mib(1000));
+        let mut cpu = [(0u64, 800_000_000u64); 5];
+        let mut memory = [(0u64, Bytes::from_mib(140).0); 5];
+        let mut seq = [0u64; 5];
+        let mut throttled = [0u64; 5];
+        let mut events = [0u64; 5];
+        let mut sent: Vec<Command> = Vec::new();
+        for step in steps {
+            let mut out = Vec::new();
+            match step {
+                Step::Report(c, unused, hit) => {
+                    let i = c as usize;
+                    seq[i] += 1;
+                    throttled[i] += u64::from(hit);
+                    let report = CpuPeriod {
+                        container: ContainerId(c),
+                        seq: seq[i],
+                        quota: Cores(cpu[i].1),
+                        unused: Cores(cpu[i].1).over(Span::from_millis(100)).scale(unused),
+                        usage: Span(0),
+                        nr_throttled: throttled[i],
+                    };
+                    escra.observe(Time::ZERO, &Observation::Period(report), &mut out);
+                }
+                Step::Oom(c) => {
+                    events[c as usize] += 1;
+                    escra.observe(Time::ZERO, &oom(c, events[c as usize]), &mut out);
+                }
+                Step::Reclaim => escra.wake(Time::ZERO, &mut out),
+                Step::Deliver(which) | Step::Repeat(which) if !sent.is_empty() => {
+                    let command = sent[which % sent.len()];
+                    if matches!(step, Step::Deliver(_)) {
+                        sent.swap_remove(which % sent.len());
+                    }
+                    deliver(command, &mut escra, &mut cpu, &mut memory, &mut out);
+                }
+                Step::Deliver(_) | Step::Repeat(_) => {}
+            }
+            for command in &out {
+                if let Command::SetCpu { limit, .. } = command {
+                    prop_assert!(*limit >= floor && *limit <= omega.0);
+                }
+            }
+            sent.append(&mut out);
+            prop_assert!(cpu.iter().map(|c| c.1).sum::<u64>() <= omega.0.0);
+            prop_assert!(memory.iter().map(|m| m.1).sum::<u64>() <= omega.1.0);
+        }
+    }
+}
+
+/// A host that keeps the newest version of each limit and answers.
+fn deliver(
+    command: Command,
+    escra: &mut Escra,
+    cpu: &mut [(u64, u64); 5],
+    memory: &mut [(u64, u64); 5],
+    out: &mut Vec<Command>,
+) {
+    let answer = match command {
+        Command::SetCpu {
+            container,
+            version,
+            limit,
+        } => {
+            let state = &mut cpu[container.0 as usize];
+            if version <= state.0 {
+                return;
+            }
+            *state = (version, limit.0);
+            Observation::CpuApplied { container, version }
+        }
+        Command::SetMemory {
+            container, version, ..
+        }
+        | Command::Reclaim {
+            container, version, ..
+        } => {
+            let state = &mut memory[container.0 as usize];
+            if version <= state.0 {
+                return;
+            }
+            let limit = match command {
+                Command::SetMemory { limit, .. } => limit.0,
+                _ => state.1.min(Bytes::from_mib(90).0),
+            };
+            *state = (version, limit);
+            Observation::MemoryApplied {
+                container,
+                version,
+                limit: Bytes(limit),
+            }
+        }
+        Command::DenyMemory { .. } => return,
+    };
+    escra.observe(Time::ZERO, &answer, out);
+}
