@@ -1,0 +1,198 @@
+//! Services and the calls between them.
+//!
+//! These are the resolved types, as a world runs them: names are indices,
+//! defaults filled in, everything checked. How an application is written down,
+//! and what is checked, stands in [`read`](mod@read).
+
+pub mod read;
+
+use tidegate_core::{Bytes, Cores, Limits, Span};
+
+/// An application: containers that answer requests by calling each other.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Application {
+    /// Its name: the file's.
+    pub name: String,
+    /// One container each, in the order of the file.
+    pub services: Vec<Service>,
+    /// What clients ask for.
+    pub requests: Vec<Request>,
+}
+
+/// One service, run as one container.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Service {
+    /// Its name.
+    pub name: String,
+    /// Its limits under the static policies.
+    pub limits: Profile,
+    /// CPU used without any request, in small background jobs.
+    pub idle: Cores,
+    /// How it runs calls.
+    pub runtime: Runtime,
+    /// How much memory it uses.
+    pub memory: Memory,
+}
+
+/// The profiled limits of a service, as its authors configured them for the
+/// static policy of 1.5 times the profiled maximum.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Profile {
+    /// 1.5 times the profiled CPU maximum.
+    pub cpu_15x: Cores,
+    /// 1.5 times the profiled memory maximum.
+    pub memory_15x: Bytes,
+}
+
+impl Profile {
+    /// The limits at `level` times the profiled maximum (1.5 gives the ones
+    /// stored), but none under its floor.
+    ///
+    /// Escra's floors are 0.3 cores and 25 MiB; with them the sums over an
+    /// application are the application-wide limits its authors used.
+    pub fn at(&self, level: f64, floor_cpu: Cores, floor_memory: Bytes) -> Limits {
+        let factor = level / 1.5;
+        Limits {
+            cpu: self.cpu_15x.scale(factor).max(floor_cpu),
+            memory: self.memory_15x.scale(factor).max(floor_memory),
+        }
+    }
+}
+
+/// How a service runs calls.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Runtime {
+    /// Calls in service at once; more wait in arrival order.
+    pub threads: u32,
+    /// Which idle thread takes the next call.
+    pub order: Order,
+    /// Share of a call's CPU that its caller waits for; the rest (tracing, GC,
+    /// clean-up) runs afterwards.
+    pub path_share: f64,
+    /// Standard deviation of the logarithm of a call's CPU time (lognormal,
+    /// the mean stays as given).
+    pub sigma: f64,
+    /// From a kill to the first call served.
+    pub start_time: Span,
+    /// Warm-up of a just-in-time compiler, if it has one.
+    pub warm_up: Option<WarmUp>,
+}
+
+/// Which idle thread takes the next call. It decides how many CPUs a service
+/// touches in a period.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// The one idle longest: work goes round all threads.
+    Fifo,
+    /// The one idle shortest: work stays on few threads.
+    Lifo,
+}
+
+/// A just-in-time compiler: call number *n* of a service costs
+/// `1 + (factor - 1) * exp(-n / calls)` times its CPU on the path, and
+/// compiling takes `compile` of CPU in all, spread with the same decay.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct WarmUp {
+    /// Cost of the first call against a warm one.
+    pub factor: f64,
+    /// Calls after which the extra cost has fallen to 1/e.
+    pub calls: f64,
+    /// CPU time spent compiling, in all, off the path.
+    pub compile: Span,
+}
+
+/// How much memory a service uses.
+///
+/// After *n* calls: `start + n * per_call`, or where there is a ceiling
+/// `ceiling - (ceiling - start) * exp(-n * per_call / (ceiling - start))`. On
+/// top come a working set per call in service and a heap that follows the limit
+/// in force when the container starts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Memory {
+    /// After the start, without the heap.
+    pub start: Bytes,
+    /// Growth with each call, at first.
+    pub per_call: Bytes,
+    /// Where growth levels off, without the heap; without one it goes on.
+    pub ceiling: Option<Bytes>,
+    /// While a call is in service.
+    pub working_set: Bytes,
+    /// Share of the limit at start that the heap takes (JVMs sized by their
+    /// container).
+    pub heap_share: f64,
+}
+
+/// One kind of request.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Request {
+    /// Its name.
+    pub name: String,
+    /// Share of all requests; shares of an application sum to 1.
+    pub share: f64,
+    /// Share of its replies that are errors (counted as failed, still measured).
+    pub failure_share: f64,
+    /// The call that answers it.
+    pub root: Call,
+    /// Calls nobody waits for (tracing), sent with the root call.
+    pub detached: Vec<Call>,
+}
+
+/// One call: CPU on a service, and further calls on the way.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Call {
+    /// Index into [`Application::services`].
+    pub service: usize,
+    /// What it does.
+    pub operation: String,
+    /// Mean CPU time, without the calls it makes.
+    pub cpu: Span,
+    /// How often its caller makes it, one after the other.
+    pub repeat: u32,
+    /// Calls it makes: stages in order, the calls of a stage in parallel.
+    pub stages: Vec<Vec<Call>>,
+}
+
+/// What one service has to do for the mean request.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Demand {
+    /// Calls.
+    pub calls: f64,
+    /// CPU time of these calls in seconds, on the path and off it.
+    pub cpu_s: f64,
+}
+
+impl Application {
+    /// The index of the service of this name.
+    pub fn find(&self, name: &str) -> Option<usize> {
+        self.services
+            .iter()
+            .position(|service| service.name == name)
+    }
+
+    /// What the mean request asks of each service, in the order of
+    /// [`services`](Application::services): warm, detached calls included.
+    pub fn demand(&self) -> Vec<Demand> {
+        let mut demand = vec![Demand::default(); self.services.len()];
+        for request in &self.requests {
+            for call in std::iter::once(&request.root).chain(&request.detached) {
+                call.add_to(request.share, &mut demand);
+            }
+        }
+        demand
+    }
+}
+
+impl Call {
+    /// Adds this call, made `times` per request by its caller.
+    fn add_to(&self, times: f64, demand: &mut [Demand]) {
+        let times = times * f64::from(self.repeat);
+        demand[self.service].calls += times;
+        demand[self.service].cpu_s += times * self.cpu.as_secs_f64();
+        for call in self.stages.iter().flatten() {
+            call.add_to(times, demand);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
