@@ -1,1 +1,23 @@
-//! workloads
+//! What is put on a system: applications, arrivals and traces.
+//!
+//! - [`mod@file`]: reads a TOML file into a type, with errors that say where and
+//!   what would be right.
+//! - [`random`]: named streams of random numbers.
+//! - [`application`]: services and the calls between them.
+//! - [`trace`]: rates from published trace files, and a generator of the same
+//!   shape.
+//! - [`load`]: when requests are sent.
+
+pub mod file;
+
+pub mod random;
+
+pub mod application;
+
+pub mod trace;
+
+pub mod load;
+
+pub use application::Application;
+pub use file::FileError;
+pub use load::Load;

@@ -1,0 +1,319 @@
+//! Reads a load from its file.
+//!
+//! ```toml
+//! kind = "fixed"                     # or "exponential"
+//! rate = 400                         # requests per second
+//! ```
+//! ```toml
+//! kind = "burst"
+//! base = 50
+//! burst = 600                        # on top, in the last `length` of each `period`
+//! length = "10s"
+//! period = "20s"
+//! scale = 1                          # multiplies both rates; 1 if absent
+//! ```
+//! ```toml
+//! kind = "alibaba"
+//! low = 56                           # the trace is mapped onto [low, high]
+//! high = 548
+//! step = "60s"                       # of the trace
+//! speed = 10                         # so 6 s of the run
+//! scale = 1
+//! steps = 30                         # how many are generated, or, instead:
+//! file = "MSRTQps_0.csv"             # a real trace, beside this file
+//! format = "alibaba-microservices-v2021-msrtqps"
+//! metric = "HTTP_MCR"                # which rows, for this format
+//! absolute = true                    # take its rates as they are
+//! ```
+
+use std::ops::RangeInclusive;
+use std::path::Path;
+
+use serde::Deserialize;
+use tidegate_core::Span;
+use toml::Spanned;
+
+use super::Load;
+use crate::file::{self, FileError};
+use crate::trace::{self, Format, Series};
+
+/// Above this no simulation ends, and no client sends.
+const MAX_RATE: f64 = 1e7;
+const MAX_STEPS: usize = 1_000_000;
+/// The paper's runs: 180 s at 10 times the trace's speed, in steps of 60 s.
+const DEFAULT_STEPS: usize = 30;
+/// A shorter step is shorter than a request.
+const MIN_STEP: Span = Span::from_millis(1);
+const MAX_STEP: Span = Span::from_secs(7 * 24 * 3_600);
+
+impl Load {
+    /// Reads the load in the file at `path`. `seed` is used where rates are
+    /// generated; files named in it are looked for beside it.
+    ///
+    /// # Errors
+    /// When the file, or the trace it names, cannot be read or is wrong.
+    pub fn read(path: &Path, seed: u64) -> Result<Load, FileError> {
+        Load::parse(path, &file::read_text(path)?, seed)
+    }
+
+    /// Reads a load from `text`, as [`read`](Load::read) does; `path` is named
+    /// in messages, and traces are looked for beside it.
+    ///
+    /// # Errors
+    /// As [`read`](Load::read).
+    pub fn parse(path: &Path, text: &str, seed: u64) -> Result<Load, FileError> {
+        let reader = Reader { path, text };
+        // The kind first: then a key of another kind is an error.
+        match file::parse::<KindOnly>(path, text)?.kind {
+            Kind::Fixed => {
+                let table: RateTable = file::parse(path, text)?;
+                let rate = reader.rate("rate", &table.rate)?;
+                Ok(Load::Fixed { rate })
+            }
+            Kind::Exponential => {
+                let table: RateTable = file::parse(path, text)?;
+                let rate = reader.rate("rate", &table.rate)?;
+                Ok(Load::Exponential { rate })
+            }
+            Kind::Burst => reader.burst(&file::parse(path, text)?),
+            Kind::Alibaba => reader.alibaba(&file::parse(path, text)?, seed),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct KindOnly {
+    kind: Kind,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Kind {
+    Fixed,
+    Exponential,
+    Burst,
+    Alibaba,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RateTable {
+    #[serde(rename = "kind")]
+    _kind: Kind,
+    rate: Spanned<f64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BurstTable {
+    #[serde(rename = "kind")]
+    _kind: Kind,
+    base: Spanned<f64>,
+    burst: Spanned<f64>,
+    length: Spanned<Span>,
+    period: Spanned<Span>,
+    scale: Option<Spanned<f64>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AlibabaTable {
+    #[serde(rename = "kind")]
+    _kind: Kind,
+    low: Option<Spanned<f64>>,
+    high: Option<Spanned<f64>>,
+    step: Spanned<Span>,
+    speed: Option<Spanned<f64>>,
+    scale: Option<Spanned<f64>>,
+    steps: Option<Spanned<i64>>,
+    file: Option<Spanned<String>>,
+    format: Option<Spanned<Format>>,
+    metric: Option<Spanned<String>>,
+    absolute: Option<Spanned<bool>>,
+}
+
+struct Reader<'a> {
+    path: &'a Path,
+    text: &'a str,
+}
+
+impl Reader<'_> {
+    fn burst(&self, table: &BurstTable) -> Result<Load, FileError> {
+        let length = self.step("length", &table.length)?;
+        let period = self.step("period", &table.period)?;
+        if length > period {
+            let message = format!("`length` must be at most `period`, {period}, not {length}");
+            return Err(self.at(&table.length, message));
+        }
+        Ok(Load::Burst {
+            base: self.rate("base", &table.base)?,
+            burst: self.rate("burst", &table.burst)?,
+            length,
+            period,
+            scale: self.factor("scale", table.scale.as_ref())?,
+        })
+    }
+
+    fn alibaba(&self, table: &AlibabaTable, seed: u64) -> Result<Load, FileError> {
+        let scale = self.factor("scale", table.scale.as_ref())?;
+        let speed = self.factor("speed", table.speed.as_ref())?;
+        let bucket = self.step("step", &table.step)?;
+        let step = bucket.scale(1.0 / speed);
+        if step < MIN_STEP {
+            let message = format!("`step` / `speed` must be at least {MIN_STEP}, not {step}");
+            return Err(self.at(&table.step, message));
+        }
+        let (series, source) = match &table.file {
+            Some(file) => (self.trace(table, file, bucket)?, file.get_ref().clone()),
+            None => (self.generated(table, seed)?, "generated".to_owned()),
+        };
+        let absolute = table.absolute.as_ref();
+        let rates = match absolute.filter(|absolute| *absolute.get_ref()) {
+            Some(absolute) => {
+                self.refuse(
+                    table.low.as_ref(),
+                    "`low` has no use where rates are absolute",
+                )?;
+                self.refuse(
+                    table.high.as_ref(),
+                    "`high` has no use where rates are absolute",
+                )?;
+                let highest = series.values.iter().copied().fold(0.0, f64::max);
+                if highest <= 0.0 || highest > MAX_RATE {
+                    let message = format!(
+                        "the highest rate of the trace must be above 0, up to {MAX_RATE}, not {highest}"
+                    );
+                    return Err(self.at(absolute, message));
+                }
+                series.values
+            }
+            None => {
+                let low = self.bound("low", table.low.as_ref())?;
+                let high = self.bound("high", table.high.as_ref())?;
+                if let Some(place) = table.low.as_ref().filter(|_| low > high) {
+                    let message = format!("`low` must not be above `high`, {high}, but is {low}");
+                    return Err(self.at(place, message));
+                }
+                series.onto(low, high)
+            }
+        };
+        Ok(Load::Steps {
+            rates: rates.iter().map(|rate| rate * scale).collect(),
+            step,
+            source: source.into(),
+        })
+    }
+
+    fn generated(&self, table: &AlibabaTable, seed: u64) -> Result<Series, FileError> {
+        let needs = "needs a `file`";
+        self.refuse(table.format.as_ref(), &format!("`format` {needs}"))?;
+        self.refuse(table.metric.as_ref(), &format!("`metric` {needs}"))?;
+        self.refuse(table.absolute.as_ref(), &format!("`absolute` {needs}"))?;
+        let steps = match &table.steps {
+            Some(steps) => self.count("steps", steps)?,
+            None => DEFAULT_STEPS,
+        };
+        Ok(trace::generate(seed, steps, *table.step.get_ref()))
+    }
+
+    fn trace(
+        &self,
+        table: &AlibabaTable,
+        file: &Spanned<String>,
+        bucket: Span,
+    ) -> Result<Series, FileError> {
+        self.refuse(table.steps.as_ref(), "`steps` has no use beside a `file`")?;
+        let Some(format) = &table.format else {
+            let error = self.at(file, "a `file` needs a `format`");
+            return Err(error.with_help(format!("one of {}", Format::names())));
+        };
+        let metric = match (format.get_ref(), &table.metric) {
+            (Format::MicroservicesRates, Some(metric)) => metric.get_ref().as_str(),
+            (Format::MicroservicesRates, None) => "HTTP_MCR",
+            (_, metric) => {
+                self.refuse(metric.as_ref(), "`metric` has no use for this format")?;
+                ""
+            }
+        };
+        let is_rate = *format.get_ref() == Format::MicroservicesRates;
+        let absolute = table.absolute.as_ref();
+        if let Some(absolute) = absolute.filter(|value| *value.get_ref() && !is_rate) {
+            return Err(self.at(absolute, "this format has no rates, only utilisation"));
+        }
+        let interval = format.get_ref().interval();
+        if bucket < interval {
+            let message = format!("`step` must be at least the trace's interval, {interval}");
+            return Err(self.at(&table.step, message));
+        }
+        let folder = self.path.parent().unwrap_or(Path::new(""));
+        trace::read(
+            &folder.join(file.get_ref()),
+            *format.get_ref(),
+            metric,
+            bucket,
+        )
+    }
+
+    fn bound(&self, key: &str, value: Option<&Spanned<f64>>) -> Result<f64, FileError> {
+        match value {
+            Some(value) => self.rate(key, value),
+            None => Err(FileError::new(self.path, format!("missing key `{key}`"))),
+        }
+    }
+
+    fn rate(&self, key: &str, value: &Spanned<f64>) -> Result<f64, FileError> {
+        self.number(key, value, 1e-3..=MAX_RATE)
+    }
+
+    /// A factor, one if absent.
+    fn factor(&self, key: &str, value: Option<&Spanned<f64>>) -> Result<f64, FileError> {
+        value.map_or(Ok(1.0), |value| self.number(key, value, 1e-3..=1e3))
+    }
+
+    fn step(&self, key: &str, value: &Spanned<Span>) -> Result<Span, FileError> {
+        let span = *value.get_ref();
+        if (MIN_STEP..=MAX_STEP).contains(&span) {
+            return Ok(span);
+        }
+        let message = format!("`{key}` must be from {MIN_STEP} to {MAX_STEP}, not {span}");
+        Err(self.at(value, message))
+    }
+
+    fn number(
+        &self,
+        key: &str,
+        value: &Spanned<f64>,
+        range: RangeInclusive<f64>,
+    ) -> Result<f64, FileError> {
+        let number = *value.get_ref();
+        if range.contains(&number) {
+            return Ok(number);
+        }
+        let (low, high) = (range.start(), range.end());
+        let message = format!("`{key}` must be from {low} to {high}, not {number}");
+        Err(self.at(value, message))
+    }
+
+    fn count(&self, key: &str, value: &Spanned<i64>) -> Result<usize, FileError> {
+        match usize::try_from(*value.get_ref()) {
+            Ok(count) if (1..=MAX_STEPS).contains(&count) => Ok(count),
+            _ => {
+                let number = value.get_ref();
+                let message = format!("`{key}` must be from 1 to {MAX_STEPS}, not {number}");
+                Err(self.at(value, message))
+            }
+        }
+    }
+
+    /// An error if the key is there at all.
+    fn refuse<T>(&self, value: Option<&Spanned<T>>, message: &str) -> Result<(), FileError> {
+        value.map_or(Ok(()), |value| Err(self.at(value, message)))
+    }
+
+    fn at<T>(&self, place: &Spanned<T>, message: impl Into<String>) -> FileError {
+        FileError::at(self.path, self.text, place.span(), message)
+    }
+}
+
+#[cfg(test)]
+mod tests;
