@@ -80,6 +80,9 @@ impl Load {
                 scale,
             } => {
                 let (length, period) = (length.as_secs_f64(), period.as_secs_f64());
+                if period <= 0.0 {
+                    return scale * base;
+                }
                 let whole = (seconds / period).floor();
                 let rest = seconds - whole * period;
                 let on = whole * length + (rest - (period - length)).max(0.0);
@@ -88,6 +91,9 @@ impl Load {
             Load::Steps { rates, step, .. } => {
                 let step = step.as_secs_f64();
                 let cycle = step * rates.len() as f64;
+                if cycle <= 0.0 {
+                    return 0.0;
+                }
                 let whole = (seconds / cycle).floor();
                 let mut rest = seconds - whole * cycle;
                 let mut sent = whole * step * rates.iter().sum::<f64>();

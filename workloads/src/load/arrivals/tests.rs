@@ -166,6 +166,8 @@ fn a_rate_of_zero_sends_nothing() {
     for load in nothing {
         let rng = random::stream(1, "client", 0);
         assert_eq!(load.arrivals(0, 1, rng).next(), None, "{load:?}");
+        let rate = load.mean_rate(Span::from_secs(1));
+        assert!(rate == 0.0 || rate.is_nan(), "{load:?}: {rate}");
     }
 }
 
