@@ -17,6 +17,14 @@ pub mod testbed;
 
 pub mod bandwidth;
 
+pub mod machine;
+
+mod memory;
+
+mod plan;
+
+mod record;
+
 pub mod experiment;
 
 pub mod outcome;

@@ -1,0 +1,441 @@
+//! The run itself: applications, clients and the control plane on the machine.
+//!
+//! - [`calls`]: a request's way through the services.
+//! - [`lifecycle`]: memory, kills and restarts.
+//! - [`control`]: telemetry to the allocator, commands back.
+
+mod calls;
+
+mod control;
+
+mod lifecycle;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, Exp1};
+use tidegate_core::{Allocator, Command, Container, ContainerId, HostId, Observation, Span, Time};
+use tidegate_workloads::application::{Order, Service};
+use tidegate_workloads::load::Arrivals;
+use tidegate_workloads::random::stream;
+
+use crate::engine::Queue;
+use crate::experiment::Experiment;
+use crate::machine::{Machine, Signal, Timer, Timers};
+use crate::memory::Memory;
+use crate::outcome::{ContainerUse, Outcome};
+use crate::plan::Plan;
+use crate::record::{Recorder, Telemetry};
+
+use calls::{Frame, Request};
+use control::Control;
+
+/// Mean CPU time of a background job: a timer that fires, a heartbeat.
+const BACKGROUND_JOB_NS: f64 = 1e6;
+
+/// Resolution of slack samples where the policy has no finer telemetry.
+const SAMPLE: Span = Span::from_secs(1);
+
+/// Everything that can happen.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Event {
+    Machine(Timer),
+    /// A call reaches its service.
+    Arrive {
+        frame: u32,
+    },
+    /// A reply reaches the caller.
+    Reply {
+        frame: u32,
+        generation: u32,
+        node: u32,
+        failed: bool,
+    },
+    /// A service does something of its own.
+    Background {
+        container: u32,
+    },
+    Restart {
+        container: u32,
+    },
+    /// An observation reaches the controller.
+    Observe {
+        index: u32,
+    },
+    /// A command takes effect on its host.
+    Apply {
+        index: u32,
+    },
+    /// The allocator asked to be woken.
+    Wake,
+    /// Usage samples are taken.
+    Usage,
+    /// Slack is sampled.
+    Sample,
+    End,
+}
+
+impl Timers for Queue<Event> {
+    fn set(&mut self, time: Time, timer: Timer) {
+        self.at(time, Event::Machine(timer));
+    }
+}
+
+/// A container and the service in it.
+#[derive(Debug)]
+struct Instance<'a> {
+    service: &'a Service,
+    memory: Memory,
+    /// CPU each thread ran on last.
+    threads: Vec<u16>,
+    idle_threads: VecDeque<u16>,
+    /// Calls that wait for a thread, or for the container to start.
+    queue: VecDeque<u32>,
+    /// Calls that wait for memory.
+    stalled: Vec<u32>,
+    /// Calls served since the start.
+    served: u64,
+    up: bool,
+    restarts: u32,
+    oom_kills: u64,
+    /// Whether an out-of-memory event waits for its answer.
+    oom_waiting: bool,
+    oom_event: u64,
+    /// The thread for work of the service's own: last CPU, whether it runs, and
+    /// what waits for it.
+    background_cpu: u16,
+    background_runs: bool,
+    background_work: u64,
+    background_rng: ChaCha8Rng,
+    /// Versions of the limits in force.
+    cpu_version: u64,
+    memory_version: u64,
+    reports: u64,
+    usage_reports: u64,
+    used_at_report: u64,
+    used_at_usage: u64,
+    used_at_sample: u64,
+}
+
+/// A connection of the client.
+#[derive(Debug)]
+struct Connection {
+    arrivals: Arrivals,
+    /// Intended send time of the request in service or waited for.
+    intended: Time,
+    requests: u64,
+}
+
+/// One run in progress.
+struct World<'a, 'b> {
+    experiment: &'a Experiment<'a>,
+    plan: Plan,
+    queue: Queue<Event>,
+    machine: Machine,
+    instances: Vec<Instance<'a>>,
+    connections: Vec<Connection>,
+    frames: Vec<Frame>,
+    free_frames: Vec<u32>,
+    requests: Vec<Request>,
+    free_requests: Vec<u32>,
+    control: Control<'b>,
+    recorder: Recorder,
+    resolution: Span,
+    signals: Vec<Signal>,
+    done: bool,
+}
+
+/// Runs an experiment under a policy.
+///
+/// The allocator must be fresh: containers are admitted here, in the order of
+/// the application's services.
+pub fn run(experiment: &Experiment<'_>, allocator: &mut dyn Allocator) -> Outcome {
+    let mut world = World::new(experiment, allocator);
+    world.begin();
+    while !world.done {
+        match world.queue.pop() {
+            Some(event) => world.handle(event),
+            None => break,
+        }
+    }
+    world.finish()
+}
+
+impl<'a, 'b> World<'a, 'b> {
+    fn new(experiment: &'a Experiment<'a>, allocator: &'b mut dyn Allocator) -> World<'a, 'b> {
+        let testbed = experiment.testbed;
+        let application = experiment.application;
+        let telemetry = if allocator.wants_periods() {
+            Telemetry::Periods
+        } else if allocator.sampling().is_some() {
+            Telemetry::Samples
+        } else {
+            Telemetry::None
+        };
+        let resolution = match telemetry {
+            Telemetry::Periods => testbed.cfs.period,
+            Telemetry::Samples | Telemetry::None => SAMPLE,
+        };
+        let mut machine = Machine::new(testbed);
+        let mut instances = Vec::new();
+        for (id, service) in (0u32..).zip(&application.services) {
+            let host = id % testbed.hosts;
+            let limits = allocator.admit(
+                Time::ZERO,
+                Container {
+                    id: ContainerId(id),
+                    host: HostId(host),
+                },
+            );
+            let socket = id / testbed.hosts;
+            machine.add(host, socket, Some(limits.cpu));
+            let threads = service.runtime.threads;
+            instances.push(Instance {
+                service,
+                memory: Memory::new(service.memory, limits.memory),
+                // Spread over the socket at first; the machine takes any CPU.
+                threads: (0..threads).map(|n| n as u16).collect(),
+                idle_threads: (0..threads).map(|n| n as u16).collect(),
+                queue: VecDeque::new(),
+                stalled: Vec::new(),
+                served: 0,
+                up: true,
+                restarts: 0,
+                oom_kills: 0,
+                oom_waiting: false,
+                oom_event: 0,
+                background_cpu: 0,
+                background_runs: false,
+                background_work: 0,
+                background_rng: stream(experiment.seed, "background", u64::from(id)),
+                cpu_version: 0,
+                memory_version: 0,
+                reports: 0,
+                usage_reports: 0,
+                used_at_report: 0,
+                used_at_usage: 0,
+                used_at_sample: 0,
+            });
+        }
+        let recorder = Recorder::new(
+            telemetry,
+            instances.len(),
+            experiment.client.warm_up,
+            experiment.duration,
+        );
+        World {
+            experiment,
+            plan: Plan::new(application),
+            queue: Queue::new(),
+            machine,
+            instances,
+            connections: Vec::new(),
+            frames: Vec::new(),
+            free_frames: Vec::new(),
+            requests: Vec::new(),
+            free_requests: Vec::new(),
+            control: Control::new(allocator),
+            recorder,
+            resolution,
+            signals: Vec::new(),
+            done: false,
+        }
+    }
+
+    fn begin(&mut self) {
+        let experiment = self.experiment;
+        for container in 0..self.instances.len() as u32 {
+            let started = Observation::Started(ContainerId(container));
+            self.observe_now(&started);
+            self.schedule_background(container);
+            self.check_memory(container);
+        }
+        let connections = experiment.client.connections;
+        for id in 0..connections {
+            let rng = stream(experiment.seed, "arrivals", u64::from(id));
+            let arrivals = experiment.load.arrivals(id, connections, rng);
+            self.connections.push(Connection {
+                arrivals,
+                intended: Time::ZERO,
+                requests: 0,
+            });
+            self.next_request(id, Time::ZERO);
+        }
+        if let Some(interval) = self.control.sampling() {
+            self.queue.after(interval, Event::Usage);
+        }
+        self.queue.after(self.resolution, Event::Sample);
+        self.queue.at(Time::ZERO + experiment.duration, Event::End);
+        self.schedule_wake();
+    }
+
+    fn handle(&mut self, event: Event) {
+        let now = self.queue.now();
+        match event {
+            Event::Machine(timer) => {
+                let mut signals = std::mem::take(&mut self.signals);
+                self.machine
+                    .fire(now, timer, &mut self.queue, &mut signals);
+                for signal in signals.drain(..) {
+                    match signal {
+                        Signal::Finished { group, cpu, task } => {
+                            self.task_finished(group, cpu, task);
+                        }
+                        Signal::PeriodEnded { group, unused } => self.period_ended(group, unused),
+                    }
+                }
+                self.signals = signals;
+            }
+            Event::Arrive { frame } => self.arrive(frame),
+            Event::Reply {
+                frame,
+                generation,
+                node,
+                failed,
+            } => self.reply(frame, generation, node, failed),
+            Event::Background { container } => {
+                self.schedule_background(container);
+                if self.instances[container as usize].up {
+                    let rng = &mut self.instances[container as usize].background_rng;
+                    let draw: f64 = Exp1.sample(rng);
+                    self.add_background(container, (draw * BACKGROUND_JOB_NS) as u64);
+                }
+            }
+            Event::Restart { container } => self.restart(container),
+            Event::Observe { index } => {
+                let observation = self.control.take_observation(index);
+                self.observe_now(&observation);
+            }
+            Event::Apply { index } => {
+                let command = self.control.take_command(index);
+                self.apply(command);
+            }
+            Event::Wake => self.wake(),
+            Event::Usage => self.sample_usage(),
+            Event::Sample => self.sample_slack(),
+            Event::End => self.done = true,
+        }
+    }
+
+    /// Schedules the next background job of a container.
+    fn schedule_background(&mut self, container: u32) {
+        let instance = &mut self.instances[container as usize];
+        let idle = instance.service.idle.as_f64();
+        if idle > 0.0 {
+            let wait: f64 = Exp1.sample(&mut instance.background_rng);
+            let delay = Span((wait * BACKGROUND_JOB_NS / idle) as u64);
+            self.queue.after(delay, Event::Background { container });
+        }
+    }
+
+    /// Gives work to a container's background thread.
+    fn add_background(&mut self, container: u32, work: u64) {
+        let now = self.queue.now();
+        let instance = &mut self.instances[container as usize];
+        if instance.background_runs {
+            instance.background_work += work;
+        } else if work > 0 {
+            instance.background_runs = true;
+            self.machine.start(
+                now,
+                container,
+                &mut instance.background_cpu,
+                calls::BACKGROUND | container,
+                work,
+                &mut self.queue,
+            );
+        }
+    }
+
+    /// The next request of a connection reaches the entry service, at the
+    /// earliest at `earliest`: the server takes the next of the pipelined
+    /// requests when it has answered the one before.
+    fn next_request(&mut self, id: u32, earliest: Time) {
+        let connection = &mut self.connections[id as usize];
+        // Streams of arrivals never end.
+        let Some(intended) = connection.arrivals.next() else {
+            return;
+        };
+        connection.intended = intended;
+        let number = connection.requests;
+        connection.requests += 1;
+        let arrival = intended + self.experiment.testbed.network.hop;
+        let mut rng = stream(
+            self.experiment.seed,
+            "request",
+            u64::from(id) << 32 | number,
+        );
+        let kind = self.plan.kind(rng.random());
+        let request = self.new_request(kind, id, &mut rng);
+        self.start_request(request, arrival.max(earliest));
+    }
+
+    fn sample_slack(&mut self) {
+        let now = self.queue.now();
+        let interval = self.resolution.0 as f64;
+        for (index, instance) in self.instances.iter_mut().enumerate() {
+            let used = self.machine.used(index as u32, now);
+            let cpu = (used - instance.used_at_sample) as f64 / interval;
+            instance.used_at_sample = used;
+            self.recorder.sample(
+                index,
+                self.machine.limit(index as u32).as_f64(),
+                cpu,
+                instance.memory.limit(),
+                instance.memory.used(),
+            );
+        }
+        self.queue.after(self.resolution, Event::Sample);
+    }
+
+    fn finish(mut self) -> Outcome {
+        let end = self.queue.now();
+        let duration = self.experiment.duration;
+        for connection in &mut self.connections {
+            // Requests that were due but never got their turn.
+            let due = |time: &Time| *time < Time::ZERO + duration;
+            let waiting = connection.arrivals.by_ref().take_while(due).count() as u64;
+            let turn = u64::from(due(&connection.intended));
+            self.recorder.sent += connection.requests - 1 + turn + waiting;
+        }
+        let mut used = 0.0;
+        let mut periods = (0, 0);
+        let mut containers = Vec::new();
+        for (index, instance) in self.instances.iter().enumerate() {
+            let cpu = self.machine.used(index as u32, end) as f64 * 1e-9;
+            let group = self.machine.group(index as u32);
+            used += cpu;
+            periods.0 += group.nr_periods();
+            periods.1 += group.nr_throttled();
+            containers.push(ContainerUse {
+                service: instance.service.name.clone(),
+                cpu_mean_cores: cpu / duration.as_secs_f64(),
+                cpu_limit_mean_cores: self.recorder.cpu_limit_mean(index),
+                memory_max_mib: instance.memory.max as f64 / 1_048_576.0,
+                periods: group.nr_periods(),
+                throttled_periods: group.nr_throttled(),
+                oom_kills: instance.oom_kills,
+            });
+        }
+        Outcome {
+            metrics: self.recorder.metrics(used, periods),
+            containers,
+            events: self.queue.scheduled() - self.queue.len() as u64,
+        }
+    }
+}
+
+/// Takes an idle thread as the service's runtime would.
+fn take_thread(instance: &mut Instance<'_>) -> Option<u16> {
+    match instance.service.runtime.order {
+        Order::Fifo => instance.idle_threads.pop_front(),
+        Order::Lifo => instance.idle_threads.pop_back(),
+    }
+}
+
+/// Commands as the allocator gave them.
+type Commands = Vec<Command>;

@@ -1,0 +1,386 @@
+//! A request's way through the services: threads, CPU bursts and calls.
+
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, StandardNormal};
+use tidegate_core::Time;
+
+use super::{Event, World, take_thread};
+
+/// Marks a task of a container's background thread.
+pub(super) const BACKGROUND: u32 = 1 << 31;
+
+/// Stands for the client, or for nobody, as a call's caller.
+const CLIENT: u32 = u32::MAX;
+const NOBODY: u32 = u32::MAX - 1;
+
+/// A request in service.
+#[derive(Clone, Debug)]
+pub(super) struct Request {
+    kind: u32,
+    connection: u32,
+    /// Standard lognormal factor of each node's CPU time, before σ.
+    normals: Vec<f32>,
+    fails: bool,
+    /// Frames that belong to it.
+    frames: u32,
+}
+
+/// Where a call stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    Free,
+    /// On its way to the service or waiting for a thread.
+    Waiting,
+    /// Using CPU, or waiting for it, before the reply.
+    OnPath,
+    /// Waiting for the calls it made.
+    Calling,
+    /// Waiting for memory.
+    Stalled,
+    /// Using CPU after the reply.
+    OffPath,
+}
+
+/// A call in service.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Frame {
+    pub(super) generation: u32,
+    pub(super) phase: Phase,
+    request: u32,
+    node: u32,
+    parent: u32,
+    parent_generation: u32,
+    thread: u16,
+    stage: u16,
+    pending: u16,
+    failed: bool,
+    /// CPU between two stages, and after the reply, in nanoseconds.
+    segment: u64,
+    rest: u64,
+}
+
+impl World<'_, '_> {
+    /// Draws everything random about a request.
+    pub(super) fn new_request(
+        &mut self,
+        kind: u32,
+        connection: u32,
+        rng: &mut ChaCha8Rng,
+    ) -> u32 {
+        let plan = &self.plan.kinds[kind as usize];
+        let fails = rng.random::<f64>() < plan.failure_share;
+        let index = match self.free_requests.pop() {
+            Some(index) => index,
+            None => {
+                self.requests.push(Request {
+                    kind,
+                    connection,
+                    normals: Vec::new(),
+                    fails,
+                    frames: 0,
+                });
+                (self.requests.len() - 1) as u32
+            }
+        };
+        let request = &mut self.requests[index as usize];
+        request.kind = kind;
+        request.connection = connection;
+        request.fails = fails;
+        request.frames = 0;
+        request.normals.clear();
+        for _ in &plan.nodes {
+            let normal: f64 = StandardNormal.sample(rng);
+            request.normals.push(normal as f32);
+        }
+        index
+    }
+
+    /// The request's root call reaches its service at `arrival`; detached calls
+    /// go out with it.
+    pub(super) fn start_request(&mut self, request: u32, arrival: Time) {
+        self.call(request, 0, CLIENT, 0, arrival);
+        let kind = self.requests[request as usize].kind as usize;
+        for index in 0..self.plan.kinds[kind].detached.len() {
+            let node = self.plan.kinds[kind].detached[index];
+            self.call(request, node, NOBODY, 0, arrival);
+        }
+    }
+
+    fn call(&mut self, request: u32, node: u32, parent: u32, parent_generation: u32, at: Time) {
+        self.requests[request as usize].frames += 1;
+        let fresh = Frame {
+            generation: 0,
+            phase: Phase::Waiting,
+            request,
+            node,
+            parent,
+            parent_generation,
+            thread: 0,
+            stage: 0,
+            pending: 0,
+            failed: false,
+            segment: 0,
+            rest: 0,
+        };
+        let frame = match self.free_frames.pop() {
+            Some(index) => {
+                let generation = self.frames[index as usize].generation;
+                self.frames[index as usize] = Frame {
+                    generation,
+                    ..fresh
+                };
+                index
+            }
+            None => {
+                self.frames.push(fresh);
+                (self.frames.len() - 1) as u32
+            }
+        };
+        self.queue.at(at, Event::Arrive { frame });
+    }
+
+    /// The container a call goes to.
+    pub(super) fn container(&self, frame: u32) -> u32 {
+        let frame = &self.frames[frame as usize];
+        let kind = self.requests[frame.request as usize].kind;
+        self.plan.kinds[kind as usize].nodes[frame.node as usize].service
+    }
+
+    /// A call reaches its service: it gets a thread or waits for one. While the
+    /// container is down its callers wait for it to come back.
+    pub(super) fn arrive(&mut self, frame: u32) {
+        let container = self.container(frame);
+        let instance = &mut self.instances[container as usize];
+        match instance.up.then(|| take_thread(instance)).flatten() {
+            Some(thread) => self.serve(frame, container, thread),
+            None => self.instances[container as usize].queue.push_back(frame),
+        }
+    }
+
+    /// A thread takes a call.
+    fn serve(&mut self, frame: u32, container: u32, thread: u16) {
+        self.frames[frame as usize].thread = thread;
+        self.draw_work(frame, container);
+        let instance = &mut self.instances[container as usize];
+        instance.memory.enter();
+        if instance.memory.over() || instance.oom_waiting {
+            self.frames[frame as usize].phase = Phase::Stalled;
+            instance.stalled.push(frame);
+            self.out_of_memory(container);
+        } else {
+            self.run_segment(frame, container);
+        }
+    }
+
+    /// The CPU time of a call: lognormal around its mean, more while a
+    /// just-in-time compiler warms up.
+    fn draw_work(&mut self, frame: u32, container: u32) {
+        let call = &self.frames[frame as usize];
+        let request = &self.requests[call.request as usize];
+        let node = &self.plan.kinds[request.kind as usize].nodes[call.node as usize];
+        let stages = node.stages.len() as u64;
+        let instance = &mut self.instances[container as usize];
+        let runtime = &instance.service.runtime;
+        let sigma = runtime.sigma;
+        let normal = f64::from(request.normals[call.node as usize]);
+        // The mean of exp(σZ) is exp(σ²/2).
+        let factor = (sigma * normal - sigma * sigma / 2.0).exp();
+        let mut work = node.cpu * factor;
+        let mut compile = 0;
+        if let Some(warm_up) = &runtime.warm_up {
+            let left = (-(instance.served as f64) / warm_up.calls).exp();
+            work *= 1.0 + (warm_up.factor - 1.0) * left;
+            let share = 1.0 - (-1.0 / warm_up.calls).exp();
+            compile = (warm_up.compile.0 as f64 * left * share) as u64;
+        }
+        let path = work * runtime.path_share;
+        let call = &mut self.frames[frame as usize];
+        call.segment = ((path / (stages + 1) as f64) as u64).max(1);
+        call.rest = (work - path) as u64;
+        instance.served += 1;
+        if compile > 0 {
+            self.add_background(container, compile);
+        }
+    }
+
+    /// A call gets CPU up to its next stage, or to its reply.
+    pub(super) fn run_segment(&mut self, frame: u32, container: u32) {
+        let call = &mut self.frames[frame as usize];
+        call.phase = Phase::OnPath;
+        let instance = &mut self.instances[container as usize];
+        self.machine.start(
+            self.queue.now(),
+            container,
+            &mut instance.threads[usize::from(call.thread)],
+            frame,
+            call.segment,
+            &mut self.queue,
+        );
+    }
+
+    /// A thread has finished its burst of CPU.
+    pub(super) fn task_finished(&mut self, container: u32, cpu: u16, task: u32) {
+        let now = self.queue.now();
+        if task & BACKGROUND != 0 {
+            let instance = &mut self.instances[container as usize];
+            let work = std::mem::take(&mut instance.background_work);
+            if work > 0 {
+                self.machine
+                    .proceed(now, container, cpu, task, work, &mut self.queue);
+            } else {
+                instance.background_runs = false;
+                self.machine.idle(now, container, cpu, &mut self.queue);
+            }
+            return;
+        }
+        let frame = task;
+        let call = &self.frames[frame as usize];
+        if call.phase == Phase::OffPath {
+            self.machine.idle(now, container, cpu, &mut self.queue);
+            self.leave(frame, container);
+            return;
+        }
+        let request = &self.requests[call.request as usize];
+        let kind = &self.plan.kinds[request.kind as usize];
+        let node = &kind.nodes[call.node as usize];
+        let stage = node.stages.get(usize::from(call.stage)).copied();
+        match stage.filter(|_| !call.failed) {
+            Some((begin, end)) => {
+                self.machine.idle(now, container, cpu, &mut self.queue);
+                let (request, generation) = (call.request, call.generation);
+                let call = &mut self.frames[frame as usize];
+                call.phase = Phase::Calling;
+                call.pending = (end - begin) as u16;
+                let at = now + self.experiment.testbed.network.hop;
+                let kind = self.requests[request as usize].kind as usize;
+                for child in begin..end {
+                    let node = self.plan.kinds[kind].children[child as usize];
+                    self.call(request, node, frame, generation, at);
+                }
+            }
+            None => {
+                let rest = call.rest;
+                let failed = call.failed;
+                self.answer(frame, failed);
+                if rest > 0 {
+                    self.frames[frame as usize].phase = Phase::OffPath;
+                    self.machine
+                        .proceed(now, container, cpu, frame, rest, &mut self.queue);
+                } else {
+                    self.machine.idle(now, container, cpu, &mut self.queue);
+                    self.leave(frame, container);
+                }
+            }
+        }
+    }
+
+    /// Sends a call's reply to whoever made it.
+    fn answer(&mut self, frame: u32, failed: bool) {
+        let now = self.queue.now();
+        let hop = self.experiment.testbed.network.hop;
+        let call = &self.frames[frame as usize];
+        match call.parent {
+            NOBODY => {}
+            CLIENT => {
+                let request = &self.requests[call.request as usize];
+                let (id, failed) = (request.connection, failed || request.fails);
+                let intended = self.connections[id as usize].intended;
+                self.recorder.reply(now + hop, intended, failed);
+                self.next_request(id, now);
+            }
+            parent => {
+                let event = Event::Reply {
+                    frame: parent,
+                    generation: call.parent_generation,
+                    node: call.node,
+                    failed,
+                };
+                self.queue.after(hop, event);
+            }
+        }
+    }
+
+    /// A reply reaches the caller, if it still waits.
+    pub(super) fn reply(&mut self, frame: u32, generation: u32, node: u32, failed: bool) {
+        let call = &mut self.frames[frame as usize];
+        if call.generation != generation || call.phase != Phase::Calling {
+            return;
+        }
+        call.failed |= failed;
+        let (request, failed) = (call.request, call.failed);
+        let kind = self.requests[request as usize].kind as usize;
+        if let Some(next) = self.plan.kinds[kind].nodes[node as usize].next
+            && !failed
+        {
+            let at = self.queue.now() + self.experiment.testbed.network.hop;
+            self.call(request, next, frame, generation, at);
+            return;
+        }
+        let call = &mut self.frames[frame as usize];
+        call.pending -= 1;
+        if call.pending == 0 {
+            call.stage += 1;
+            let container = self.container(frame);
+            self.run_segment(frame, container);
+        }
+    }
+
+    /// A call is over: its thread takes the next one.
+    fn leave(&mut self, frame: u32, container: u32) {
+        let thread = self.frames[frame as usize].thread;
+        self.free_frame(frame);
+        let instance = &mut self.instances[container as usize];
+        instance.memory.leave();
+        instance.idle_threads.push_back(thread);
+        self.serve_waiting(container);
+    }
+
+    /// Waiting calls get the threads that are idle.
+    pub(super) fn serve_waiting(&mut self, container: u32) {
+        loop {
+            let instance = &mut self.instances[container as usize];
+            if !instance.up || instance.queue.is_empty() {
+                return;
+            }
+            let Some(thread) = take_thread(instance) else {
+                return;
+            };
+            if let Some(frame) = instance.queue.pop_front() {
+                self.serve(frame, container, thread);
+            }
+        }
+    }
+
+    fn free_frame(&mut self, frame: u32) {
+        let call = &mut self.frames[frame as usize];
+        call.phase = Phase::Free;
+        call.generation = call.generation.wrapping_add(1);
+        let request = call.request;
+        self.free_frames.push(frame);
+        self.requests[request as usize].frames -= 1;
+        if self.requests[request as usize].frames == 0 {
+            self.free_requests.push(request);
+        }
+    }
+
+    /// The calls a killed container had in service fail.
+    pub(super) fn fail_calls(&mut self, container: u32) {
+        for frame in 0..self.frames.len() as u32 {
+            let phase = self.frames[frame as usize].phase;
+            let served = !matches!(phase, Phase::Free | Phase::Waiting);
+            if served && self.container(frame) == container {
+                if phase != Phase::OffPath {
+                    self.answer(frame, true);
+                }
+                self.free_frame(frame);
+            }
+        }
+    }
+
+    /// Whether the frame's call waits for memory.
+    pub(super) fn is_stalled(&self, frame: u32) -> bool {
+        self.frames[frame as usize].phase == Phase::Stalled
+    }
+}
+

@@ -1,0 +1,238 @@
+//! The control plane: telemetry leaves a host, takes its time to the
+//! controller; commands take theirs back.
+
+use tidegate_core::{
+    Allocator, Bytes, Command, ContainerId, Cores, CpuPeriod, Observation, Span, Time,
+};
+
+use super::{Commands, Event, World};
+
+/// Messages on their way and the allocator they go to.
+pub(super) struct Control<'b> {
+    allocator: &'b mut dyn Allocator,
+    observations: Slab<Observation>,
+    commands: Slab<Command>,
+    out: Commands,
+    /// When the allocator is to be woken, as scheduled.
+    wake: Option<Time>,
+}
+
+/// Messages by number; numbers are used again.
+struct Slab<T> {
+    items: Vec<T>,
+    free: Vec<u32>,
+}
+
+impl<T: Copy> Slab<T> {
+    fn new() -> Slab<T> {
+        Slab {
+            items: Vec::new(),
+            free: Vec::new(),
+        }
+    }
+
+    fn put(&mut self, item: T) -> u32 {
+        match self.free.pop() {
+            Some(index) => {
+                self.items[index as usize] = item;
+                index
+            }
+            None => {
+                self.items.push(item);
+                (self.items.len() - 1) as u32
+            }
+        }
+    }
+
+    fn take(&mut self, index: u32) -> T {
+        self.free.push(index);
+        self.items[index as usize]
+    }
+}
+
+impl<'b> Control<'b> {
+    pub(super) fn new(allocator: &'b mut dyn Allocator) -> Control<'b> {
+        Control {
+            allocator,
+            observations: Slab::new(),
+            commands: Slab::new(),
+            out: Vec::new(),
+            wake: None,
+        }
+    }
+
+    pub(super) fn sampling(&self) -> Option<Span> {
+        self.allocator.sampling()
+    }
+
+    pub(super) fn traps_out_of_memory(&self) -> bool {
+        self.allocator.traps_out_of_memory()
+    }
+
+    pub(super) fn take_observation(&mut self, index: u32) -> Observation {
+        self.observations.take(index)
+    }
+
+    pub(super) fn take_command(&mut self, index: u32) -> Command {
+        self.commands.take(index)
+    }
+}
+
+impl World<'_, '_> {
+    /// Sends an observation from a host to the controller.
+    pub(super) fn observe(&mut self, observation: Observation) {
+        let index = self.control.observations.put(observation);
+        let delay = self.experiment.testbed.network.control;
+        self.queue.after(delay, Event::Observe { index });
+    }
+
+    /// The controller sees an observation.
+    pub(super) fn observe_now(&mut self, observation: &Observation) {
+        let now = self.queue.now();
+        self.control
+            .allocator
+            .observe(now, observation, &mut self.control.out);
+        self.send_commands();
+        self.schedule_wake();
+    }
+
+    pub(super) fn wake(&mut self) {
+        let now = self.queue.now();
+        self.control.wake = None;
+        if self.control.allocator.next_wake().is_some_and(|t| t <= now) {
+            self.control.allocator.wake(now, &mut self.control.out);
+            self.send_commands();
+        }
+        self.schedule_wake();
+    }
+
+    pub(super) fn schedule_wake(&mut self) {
+        let next = self.control.allocator.next_wake();
+        if let Some(time) = next
+            && self.control.wake.is_none_or(|scheduled| time < scheduled)
+        {
+            self.control.wake = Some(time);
+            self.queue.at(time, Event::Wake);
+        }
+    }
+
+    fn send_commands(&mut self) {
+        let network = &self.experiment.testbed.network;
+        let delay = network.control + network.apply;
+        for command in self.control.out.drain(..) {
+            let index = self.control.commands.put(command);
+            self.queue.after(delay, Event::Apply { index });
+        }
+    }
+
+    /// A command takes effect on its host, unless a newer one has.
+    pub(super) fn apply(&mut self, command: Command) {
+        let now = self.queue.now();
+        match command {
+            Command::SetCpu {
+                container,
+                version,
+                limit,
+            } => {
+                let instance = &mut self.instances[container.0 as usize];
+                if version <= instance.cpu_version {
+                    return;
+                }
+                instance.cpu_version = version;
+                if self.machine.limit(container.0) != limit {
+                    self.recorder.limit_updates += 1;
+                    self.machine
+                        .write(now, container.0, limit, &mut self.queue);
+                }
+                self.observe(Observation::CpuApplied { container, version });
+            }
+            Command::SetMemory {
+                container,
+                version,
+                limit,
+            } => self.set_memory(container, version, |_| limit.0),
+            Command::Reclaim {
+                container,
+                version,
+                margin,
+            } => self.set_memory(container, version, |memory| {
+                memory.limit().min(memory.used() + margin.0)
+            }),
+            Command::DenyMemory { container, event } => self.memory_denied(container.0, event),
+        }
+    }
+
+    fn set_memory(
+        &mut self,
+        container: ContainerId,
+        version: u64,
+        limit: impl Fn(&crate::memory::Memory) -> u64,
+    ) {
+        let instance = &mut self.instances[container.0 as usize];
+        if version <= instance.memory_version {
+            return;
+        }
+        instance.memory_version = version;
+        let before = instance.memory.limit();
+        instance.memory.write(limit(&instance.memory));
+        let limit = instance.memory.limit();
+        self.recorder.limit_updates += u64::from(limit != before);
+        self.memory_written(container.0);
+        self.observe(Observation::MemoryApplied {
+            container,
+            version,
+            limit: Bytes(limit),
+        });
+    }
+
+    /// A group's period has ended: Escra's report goes out.
+    pub(super) fn period_ended(&mut self, group: u32, unused: u64) {
+        if !self.control.allocator.wants_periods() {
+            return;
+        }
+        let used = self.machine.used(group, self.queue.now());
+        let quota = self.machine.limit(group);
+        let nr_throttled = self.machine.group(group).nr_throttled();
+        let instance = &mut self.instances[group as usize];
+        instance.reports += 1;
+        let usage = Span(used - instance.used_at_report);
+        instance.used_at_report = used;
+        let report = CpuPeriod {
+            container: ContainerId(group),
+            seq: instance.reports,
+            quota,
+            unused: Span(unused),
+            usage,
+            nr_throttled,
+        };
+        let period = self.experiment.testbed.cfs.period;
+        self.recorder.period(
+            group as usize,
+            quota.as_f64(),
+            Cores::from_runtime(Span(unused), period).as_f64(),
+        );
+        self.observe(Observation::Period(report));
+    }
+
+    /// Usage of all containers since the last sample goes to the controller.
+    pub(super) fn sample_usage(&mut self) {
+        let Some(interval) = self.control.sampling() else {
+            return;
+        };
+        let now = self.queue.now();
+        for index in 0..self.instances.len() {
+            let used = self.machine.used(index as u32, now);
+            let instance = &mut self.instances[index];
+            instance.usage_reports += 1;
+            let sample = Observation::Usage {
+                container: ContainerId(index as u32),
+                seq: instance.usage_reports,
+                cpu: Cores::from_runtime(Span(used - instance.used_at_usage), interval),
+                memory: Bytes(instance.memory.used()),
+            };
+            instance.used_at_usage = used;
+            self.observe(sample);
+        }
+        self.queue.after(interval, Event::Usage);
+    }
+}

@@ -1,0 +1,107 @@
+//! Memory, kills and restarts.
+
+use std::collections::VecDeque;
+
+use tidegate_core::{Bytes, ContainerId, Observation, Span};
+
+use super::{Event, World};
+
+/// Kubernetes restarts a container at once the first time, then after 10 s,
+/// doubling up to 5 min ("Pod Lifecycle", restart policy).
+const BACK_OFF: Span = Span::from_secs(10);
+const BACK_OFF_MAX: Span = Span::from_secs(300);
+
+impl World<'_, '_> {
+    /// A container that has just started may already want more than its limit.
+    pub(super) fn check_memory(&mut self, container: u32) {
+        if self.instances[container as usize].memory.over() {
+            self.out_of_memory(container);
+        }
+    }
+
+    /// A container wants more memory than its limit: the controller is asked,
+    /// where there is one that wants to be; else the kernel kills.
+    pub(super) fn out_of_memory(&mut self, container: u32) {
+        let instance = &mut self.instances[container as usize];
+        if instance.oom_waiting {
+            return;
+        }
+        if !self.control.traps_out_of_memory() {
+            self.kill(container);
+            return;
+        }
+        instance.oom_waiting = true;
+        instance.oom_event += 1;
+        let observation = Observation::OutOfMemory {
+            container: ContainerId(container),
+            event: instance.oom_event,
+            limit: Bytes(instance.memory.limit()),
+        };
+        self.observe(observation);
+    }
+
+    /// A memory limit was written: what waited for memory goes on, or asks
+    /// again.
+    pub(super) fn memory_written(&mut self, container: u32) {
+        let instance = &mut self.instances[container as usize];
+        if !instance.oom_waiting {
+            return;
+        }
+        instance.oom_waiting = false;
+        if instance.memory.over() {
+            self.out_of_memory(container);
+            return;
+        }
+        self.recorder.oom_rescues += 1;
+        let stalled = std::mem::take(&mut self.instances[container as usize].stalled);
+        for frame in stalled {
+            if self.is_stalled(frame) {
+                self.run_segment(frame, container);
+            }
+        }
+    }
+
+    /// The controller has nothing for the container that waits.
+    pub(super) fn memory_denied(&mut self, container: u32, event: u64) {
+        let instance = &self.instances[container as usize];
+        if instance.oom_waiting && instance.oom_event == event {
+            self.kill(container);
+        }
+    }
+
+    /// The kernel kills a container's processes: what they were doing fails, and
+    /// the platform restarts them.
+    fn kill(&mut self, container: u32) {
+        let now = self.queue.now();
+        self.recorder.oom_kills += 1;
+        self.machine.kill(now, container, &mut self.queue);
+        let instance = &mut self.instances[container as usize];
+        instance.oom_kills += 1;
+        instance.oom_waiting = false;
+        instance.up = false;
+        instance.stalled.clear();
+        instance.background_runs = false;
+        instance.background_work = 0;
+        let mut delay = instance.service.runtime.start_time;
+        if instance.restarts > 0 {
+            let doublings = (instance.restarts - 1).min(10);
+            delay += Span((BACK_OFF.0 << doublings).min(BACK_OFF_MAX.0));
+        }
+        instance.restarts += 1;
+        self.queue.after(delay, Event::Restart { container });
+        self.fail_calls(container);
+        self.observe(Observation::Killed(ContainerId(container)));
+    }
+
+    /// A killed container is back.
+    pub(super) fn restart(&mut self, container: u32) {
+        let instance = &mut self.instances[container as usize];
+        instance.up = true;
+        instance.served = 0;
+        instance.memory.restart();
+        let threads = instance.service.runtime.threads;
+        instance.idle_threads = (0..threads).map(|n| n as u16).collect::<VecDeque<u16>>();
+        self.check_memory(container);
+        self.serve_waiting(container);
+    }
+}
