@@ -1,2 +1,11 @@
-//! tidegate
-fn main() {}
+//! The command `tidegate`.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use tidegate::cli::Cli;
+use tidegate::commands;
+
+fn main() -> ExitCode {
+    commands::dispatch(&Cli::parse()).into()
+}

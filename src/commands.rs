@@ -1,0 +1,56 @@
+//! What each verb of the command line does.
+
+pub mod run;
+
+pub mod list;
+
+pub mod check;
+
+use crate::cli::{Cli, Command, SelectArgs};
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::scenario::format::ScenarioFile;
+use crate::scenario::layer::Layer;
+use crate::scenario::set;
+
+/// Does what the command line asks.
+pub fn dispatch(cli: &Cli) -> Exit {
+    match &cli.command {
+        Command::Run(args) => run::run(args),
+        Command::List { folder } => list::run(folder),
+        Command::Check { paths, select } => check::run(paths, select),
+        Command::Schema => schema(),
+    }
+}
+
+/// `tidegate schema`: prints the JSON Schema of scenario files.
+fn schema() -> Exit {
+    let schema = schemars::schema_for!(ScenarioFile);
+    match serde_json::to_string_pretty(&schema) {
+        Ok(text) => {
+            println!("{text}");
+            Exit::Fine
+        }
+        Err(error) => report(&Error::Internal(error.to_string())),
+    }
+}
+
+/// The changes that `--set` and `--seeds` make to a scenario.
+///
+/// # Errors
+/// When a `--set` argument is no `key=value`.
+pub fn changes(select: &SelectArgs) -> Result<Vec<Layer>, Error> {
+    let seeds = select.seeds.map(|seeds| format!("run.seeds={seeds}"));
+    select
+        .set
+        .iter()
+        .chain(&seeds)
+        .map(|set| set::parse(set))
+        .collect()
+}
+
+/// Tells the user about an error.
+pub fn report(error: &Error) -> Exit {
+    eprintln!("error: {error}");
+    error.exit()
+}

@@ -1,0 +1,145 @@
+//! `tidegate run`: scenarios in, results and tables out.
+
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Instant, SystemTime};
+
+use crate::cli::RunArgs;
+use crate::commands::{changes, report};
+use crate::compare::{Verdict, entries};
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::expect;
+use crate::results::store::Store;
+use crate::results::{manifest, summary};
+use crate::run::{self, Interrupt, Options};
+use crate::scenario::{Filter, Scenario, find};
+use crate::table;
+
+/// Runs the scenarios that `args` names, one after the other.
+pub fn run(args: &RunArgs) -> Exit {
+    let interrupt = Interrupt::new();
+    interrupt.listen();
+    match all(args, &interrupt) {
+        Ok(exit) => exit,
+        Err(error) => report(&error),
+    }
+}
+
+fn all(args: &RunArgs, interrupt: &Interrupt) -> Result<Exit, Error> {
+    let changes = changes(&args.select)?;
+    let filter = Filter::parse(&args.select.filter)?;
+    let paths = find::scenarios(&args.paths)?;
+    // All are read before the first one runs: a slip in the last file should
+    // not show after an hour.
+    let mut scenarios = Vec::new();
+    for path in &paths {
+        let scenario = Scenario::load(path, &changes, &filter)?;
+        entries::targets(&scenario)?;
+        scenarios.push(scenario);
+    }
+    let mut exit = Exit::Fine;
+    for scenario in &scenarios {
+        let folder = folder(args, scenario, scenarios.len() > 1);
+        let result = match one(args, scenario, &folder, interrupt) {
+            Ok(exit) => exit,
+            Err(error) => report(&error),
+        };
+        exit = exit.and(result);
+        if interrupt.asked() {
+            break;
+        }
+    }
+    Ok(exit)
+}
+
+/// Where a scenario's results go.
+fn folder(args: &RunArgs, scenario: &Scenario, several: bool) -> PathBuf {
+    match &args.out {
+        Some(out) if several => out.join(&scenario.name),
+        Some(out) => out.clone(),
+        None => ["results", "runs", &scenario.name, &manifest::id(scenario)]
+            .iter()
+            .collect(),
+    }
+}
+
+fn one(
+    args: &RunArgs,
+    scenario: &Scenario,
+    folder: &Path,
+    interrupt: &Interrupt,
+) -> Result<Exit, Error> {
+    let (began, clock) = (SystemTime::now(), Instant::now());
+    let jobs = args.jobs.map_or_else(
+        || thread::available_parallelism().map_or(1, usize::from),
+        usize::from,
+    );
+    let options = Options {
+        jobs,
+        resume: args.resume,
+        quiet: args.quiet,
+        stop_after: args.stop_after,
+    };
+    let store = Store::open(folder, &manifest::id(scenario))?;
+    let results = run::pool::run(scenario, &store, &options, interrupt)?;
+    if !results.complete() {
+        eprintln!(
+            "{}: stopped with {} of {} cells finished, kept in {}\n  help: the same command with \
+             --resume goes on from there",
+            scenario.name,
+            results.finished(),
+            scenario.runs(),
+            folder.display()
+        );
+        return Ok(Exit::Partial);
+    }
+
+    let comparisons = entries::evaluate(scenario, &results)?;
+    let violations = expect::violations(scenario, &results)?;
+    store.put("containers.csv", &summary::containers(scenario, &results)?)?;
+    store.put("comparison.csv", &entries::table(scenario, &comparisons)?)?;
+    store.put("manifest.json", &manifest::manifest(scenario)?)?;
+    let took = clock.elapsed();
+    store.put("run.json", &manifest::run(&results, jobs, began, took)?)?;
+    // Last: where it is, everything is.
+    store.put("summary.csv", &summary::summary(scenario, &results)?)?;
+
+    if !args.quiet {
+        println!("{}", table::cells(scenario, &results));
+        if !comparisons.entries.is_empty() {
+            println!("{}", table::comparison(&comparisons));
+        }
+    }
+    let mut exit = Exit::Fine;
+    if args.strict_published {
+        let outside = comparisons
+            .entries
+            .iter()
+            .filter(|entry| entry.verdict != Verdict::Within)
+            .count();
+        if outside > 0 {
+            eprintln!(
+                "{}: {outside} published figures are not met within tolerance",
+                scenario.name
+            );
+            exit = exit.and(Exit::OutsideTolerance);
+        }
+    }
+    for violation in &violations {
+        eprintln!(
+            "{}: expectation failed: {} is {} in {} with seed {}; expected {}",
+            scenario.name,
+            violation.metric,
+            violation.value,
+            violation.cell,
+            violation.seed,
+            violation.threshold
+        );
+        exit = exit.and(Exit::ExpectationFailed);
+    }
+    if !args.quiet {
+        println!("results: {}", folder.display());
+    }
+    Ok(exit)
+}

@@ -1,0 +1,14 @@
+//! Laying results beside what papers published.
+//!
+//! - [`published`]: the papers' figures.
+//! - [`entries`]: a scenario's `[[compare]]` entries, evaluated.
+//! - [`verdict`](mod@verdict): intervals and verdicts.
+
+pub mod published;
+
+pub mod entries;
+
+pub mod verdict;
+
+pub use entries::{Comparison, Comparisons};
+pub use verdict::Verdict;

@@ -1,0 +1,140 @@
+//! The figures of the papers: `results/published/*.csv`.
+//!
+//! One file per paper, one figure per row: `id,where,metric,unit,value,note`. A
+//! row is named by the file's name and its id: "escra/table-1/...".
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use tidegate_workloads::{FileError, file};
+
+use crate::scenario::layer::Location;
+use crate::scenario::pieces::upward;
+
+/// One published figure.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Figure {
+    /// Its name within the file.
+    pub id: String,
+    /// Where in the paper.
+    #[serde(rename = "where")]
+    pub place: String,
+    /// What was measured, as the paper calls it.
+    pub metric: String,
+    /// The unit.
+    pub unit: String,
+    /// The value.
+    pub value: f64,
+    /// Anything else.
+    pub note: String,
+}
+
+/// The figures of one paper.
+#[derive(Clone, Debug)]
+pub struct Published {
+    paper: String,
+    figures: Vec<Figure>,
+}
+
+impl Published {
+    /// The figures of the paper that the name `row` begins with, looked for
+    /// from the folder of `scenario` upward; `asked` is where they are asked
+    /// for.
+    ///
+    /// # Errors
+    /// When there is no such file or it is wrong.
+    pub fn find(scenario: &Path, row: &str, asked: &Location) -> Result<Published, FileError> {
+        let (paper, _) = row.split_once('/').unwrap_or((row, ""));
+        let name: PathBuf = ["results", "published", &format!("{paper}.csv")]
+            .iter()
+            .collect();
+        let found = upward(scenario)
+            .into_iter()
+            .map(|folder| folder.join(&name))
+            .find(|path| path.is_file());
+        match found {
+            Some(path) => Published::read(&path, paper),
+            None => Err(asked
+                .error(format!("there are no published figures of `{paper}`"))
+                .with_help(format!(
+                    "expected a file {} above the scenario",
+                    name.display()
+                ))),
+        }
+    }
+
+    /// Reads the figures of `paper` from the file at `path`.
+    ///
+    /// # Errors
+    /// When it cannot be read, a column is missing or a value is no number.
+    pub fn read(path: &Path, paper: &str) -> Result<Published, FileError> {
+        let text = file::read_text(path)?;
+        let mut reader = csv::Reader::from_reader(text.as_bytes());
+        let mut figures = Vec::new();
+        for figure in reader.deserialize() {
+            let figure: Figure = figure.map_err(|error| {
+                let line = error.position().map(csv::Position::line);
+                FileError {
+                    line: line.and_then(|line| usize::try_from(line).ok()),
+                    ..FileError::new(path, error.to_string())
+                }
+            })?;
+            figures.push(figure);
+        }
+        Ok(Published {
+            paper: paper.to_owned(),
+            figures,
+        })
+    }
+
+    /// The figure called `row`, or with the scenario's `prefix` before it.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn figure(
+        &self,
+        row: &str,
+        prefix: Option<&str>,
+        asked: &Location,
+    ) -> Result<(String, &Figure), FileError> {
+        let mut names = vec![row.to_owned()];
+        names.extend(prefix.map(|prefix| format!("{prefix}/{row}")));
+        for name in &names {
+            let found = self
+                .figures
+                .iter()
+                .find(|figure| self.name(figure) == *name);
+            if let Some(figure) = found {
+                return Ok((name.clone(), figure));
+            }
+        }
+        let known: Vec<String> = self
+            .figures
+            .iter()
+            .map(|figure| self.name(figure))
+            .collect();
+        let error = asked.error(format!("there is no published figure `{row}`"));
+        let near = names
+            .iter()
+            .find_map(|name| file::nearest(name, known.iter().map(String::as_str)));
+        Err(error.with_help(match near {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("see results/published/{}.csv for what there is", self.paper),
+        }))
+    }
+
+    /// The names of all figures that begin with `prefix`.
+    pub fn below(&self, prefix: &str) -> Vec<String> {
+        let prefix = format!("{prefix}/");
+        self.figures
+            .iter()
+            .map(|figure| self.name(figure))
+            .filter(|name| name.starts_with(&prefix))
+            .collect()
+    }
+
+    fn name(&self, figure: &Figure) -> String {
+        format!("{}/{}", self.paper, figure.id)
+    }
+}

@@ -1,0 +1,11 @@
+//! What a run leaves behind.
+//!
+//! - [`store`]: its folder, in which files appear whole or not at all.
+//! - [`summary`]: the tables.
+//! - [`manifest`]: what makes it repeatable, and how it went.
+
+pub mod store;
+
+pub mod summary;
+
+pub mod manifest;

@@ -1,0 +1,170 @@
+//! `manifest.json`: what makes a run repeatable. `run.json`: when, where and how
+//! long it was.
+//!
+//! They are apart because the first is the same for each repetition and the
+//! second never is.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use crate::error::Error;
+use crate::run::Results;
+use crate::scenario::Scenario;
+use crate::scenario::matrix::hex;
+use crate::scenario::pieces::Kind;
+
+/// Which code this is.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Code {
+    /// The package's version.
+    pub version: &'static str,
+    /// The git commit it was built from, if known.
+    pub commit: Option<&'static str>,
+    /// A hash of the sources that decide results, committed or not.
+    pub sources: &'static str,
+}
+
+/// The code this was built from.
+pub const CODE: Code = Code {
+    version: env!("CARGO_PKG_VERSION"),
+    commit: option_env!("TIDEGATE_COMMIT"),
+    sources: env!("TIDEGATE_SOURCES"),
+};
+
+/// The name of a run: a hash of the resolved scenario and of the code.
+pub fn id(scenario: &Scenario) -> String {
+    let mut hash = Sha256::new();
+    hash.update(scenario.hash());
+    hash.update(CODE.version);
+    hash.update(CODE.sources);
+    hex(&hash.finalize()[..6])
+}
+
+#[derive(Serialize)]
+struct Manifest<'a> {
+    id: String,
+    tidegate: Code,
+    scenario: &'a str,
+    title: &'a str,
+    scenario_sha256: String,
+    world: crate::scenario::format::World,
+    duration: tidegate_core::Span,
+    seeds: &'a [u64],
+    limit: &'a crate::scenario::format::Limit,
+    matrix: BTreeMap<&'a str, Vec<String>>,
+    columns: &'a BTreeMap<String, String>,
+    workloads: BTreeMap<String, String>,
+    pieces: BTreeMap<&'static str, BTreeMap<&'a str, Parameters<'a>>>,
+}
+
+/// One piece: its content, or where that is long, its hash.
+#[derive(Serialize)]
+struct Parameters<'a> {
+    sha256: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parameters: Option<&'a toml::Table>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    files: &'a BTreeMap<String, String>,
+}
+
+/// The content of `manifest.json`.
+///
+/// # Errors
+/// When it cannot be written as JSON.
+pub fn manifest(scenario: &Scenario) -> Result<Vec<u8>, Error> {
+    let mut pieces: BTreeMap<&'static str, BTreeMap<&str, Parameters<'_>>> = BTreeMap::new();
+    for ((kind, name), piece) in &scenario.pieces {
+        let content = serde_json::to_string(&piece.table).unwrap_or_default();
+        let parameters = Parameters {
+            sha256: hex(&Sha256::digest(&content)),
+            parameters: (*kind != Kind::Application).then_some(&piece.table),
+            files: &piece.files,
+        };
+        pieces
+            .entry(kind.name())
+            .or_default()
+            .insert(name, parameters);
+    }
+    let column = |name: &str| {
+        let index = scenario.columns.iter().position(|column| column == name);
+        move |labels: &[String]| index.and_then(|index| labels.get(index).cloned())
+    };
+    let workload = column(Kind::Workload.name());
+    let mut workloads = BTreeMap::new();
+    for cell in &scenario.cells {
+        if let (Some(name), Some(load)) = (workload(&cell.labels), cell.loads.first()) {
+            workloads.insert(name, load.provenance().to_owned());
+        }
+    }
+    let mut matrix: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for (index, name) in scenario.columns.iter().enumerate() {
+        let values = matrix.entry(name).or_default();
+        for cell in &scenario.cells {
+            if !values.contains(&cell.labels[index]) {
+                values.push(cell.labels[index].clone());
+            }
+        }
+    }
+    json(&Manifest {
+        id: id(scenario),
+        tidegate: CODE,
+        scenario: &scenario.name,
+        title: &scenario.file.title,
+        scenario_sha256: scenario.hash(),
+        world: scenario.file.run.world,
+        duration: scenario.file.run.duration,
+        seeds: &scenario.seeds,
+        limit: &scenario.file.limit,
+        matrix,
+        columns: &scenario.file.columns,
+        workloads,
+        pieces,
+    })
+}
+
+#[derive(Serialize)]
+struct RunJson {
+    began_unix_s: u64,
+    took_s: f64,
+    jobs: usize,
+    runs: usize,
+    reused: usize,
+    events: u64,
+    os: &'static str,
+    architecture: &'static str,
+}
+
+/// The content of `run.json`.
+///
+/// # Errors
+/// When it cannot be written as JSON.
+pub fn run(
+    results: &Results,
+    jobs: usize,
+    began: SystemTime,
+    took: Duration,
+) -> Result<Vec<u8>, Error> {
+    let finished = results.cells.iter().flatten().flatten();
+    json(&RunJson {
+        began_unix_s: began
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .map_or(0, |since| since.as_secs()),
+        took_s: took.as_secs_f64(),
+        jobs,
+        runs: results.finished(),
+        reused: results.reused,
+        events: finished.map(|finished| finished.events).sum(),
+        os: std::env::consts::OS,
+        architecture: std::env::consts::ARCH,
+    })
+}
+
+fn json(value: &impl Serialize) -> Result<Vec<u8>, Error> {
+    let mut text = serde_json::to_vec_pretty(value)
+        .map_err(|error| Error::Internal(format!("a manifest cannot be written: {error}")))?;
+    text.push(b'\n');
+    Ok(text)
+}

@@ -1,0 +1,178 @@
+//! One cell with one seed, from its pieces to its numbers.
+
+use std::panic::{self, AssertUnwindSafe};
+
+use serde::{Deserialize, Serialize};
+use tidegate_sim::{Experiment, Outcome};
+
+use crate::scenario::Cell;
+
+/// What one cell with one seed gave.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+pub struct Finished {
+    /// The cell's numbers, in the order in which the world gave them.
+    pub metrics: Vec<Metric>,
+    /// What each container used.
+    pub containers: Vec<Container>,
+    /// Events the simulator handled.
+    pub events: u64,
+}
+
+/// One number of a cell.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+pub struct Metric {
+    /// Its name, such as `throughput_rps`.
+    pub name: String,
+    /// Its unit.
+    pub unit: String,
+    /// Its value; not a number where nothing was measured.
+    #[serde(with = "number")]
+    pub value: f64,
+}
+
+/// What one container used.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+pub struct Container {
+    /// The service it runs.
+    pub service: String,
+    /// Mean CPU use over the run, in cores.
+    #[serde(with = "number")]
+    pub cpu_mean_cores: f64,
+    /// Mean CPU limit over the run, in cores.
+    #[serde(with = "number")]
+    pub cpu_limit_mean_cores: f64,
+    /// Highest memory use, in MiB.
+    #[serde(with = "number")]
+    pub memory_max_mib: f64,
+    /// CFS periods in which the group was active.
+    pub periods: u64,
+    /// Of those, periods that ended with the group throttled.
+    pub throttled_periods: u64,
+    /// Kills for memory.
+    pub oom_kills: u64,
+}
+
+impl Finished {
+    /// The value of the metric called `name`.
+    pub fn metric(&self, name: &str) -> Option<f64> {
+        let metric = self.metrics.iter().find(|metric| metric.name == name)?;
+        Some(metric.value)
+    }
+}
+
+impl From<Outcome> for Finished {
+    fn from(outcome: Outcome) -> Finished {
+        Finished {
+            metrics: outcome
+                .metrics
+                .into_iter()
+                .map(|metric| Metric {
+                    name: metric.name.to_owned(),
+                    unit: metric.unit.to_owned(),
+                    value: metric.value,
+                })
+                .collect(),
+            containers: outcome
+                .containers
+                .into_iter()
+                .map(|container| Container {
+                    service: container.service,
+                    cpu_mean_cores: container.cpu_mean_cores,
+                    cpu_limit_mean_cores: container.cpu_limit_mean_cores,
+                    memory_max_mib: container.memory_max_mib,
+                    periods: container.periods,
+                    throttled_periods: container.throttled_periods,
+                    oom_kills: container.oom_kills,
+                })
+                .collect(),
+            events: outcome.events,
+        }
+    }
+}
+
+/// Runs `cell` with the scenario's seed number `seed_index`, which is `seed`.
+///
+/// # Errors
+/// When the simulator has a fault: its message.
+pub fn run(cell: &Cell, seed_index: usize, seed: u64) -> Result<Finished, String> {
+    let load = cell
+        .loads
+        .get(seed_index)
+        .ok_or("the cell has no load for this seed")?;
+    let mut allocator = cell.policy.build(&cell.application, &cell.limit)?;
+    let experiment = Experiment {
+        application: &cell.application,
+        load,
+        testbed: &cell.testbed,
+        client: cell.client,
+        duration: cell.duration,
+        seed,
+    };
+    // Nothing outlives a run that failed, so nothing can be seen half-changed.
+    panic::catch_unwind(AssertUnwindSafe(|| {
+        simulate(&experiment, allocator.as_mut())
+    }))
+    .map(Finished::from)
+    .map_err(|cause| {
+        let text = cause
+            .downcast_ref::<String>()
+            .map(String::as_str)
+            .or_else(|| cause.downcast_ref::<&str>().copied());
+        text.unwrap_or("it stopped without a message").to_owned()
+    })
+}
+
+/// The one place where the simulator is called.
+fn simulate(experiment: &Experiment<'_>, allocator: &mut dyn tidegate_core::Allocator) -> Outcome {
+    tidegate_sim::run(experiment, allocator)
+}
+
+/// Numbers as JSON has them; what is not a number is null there.
+mod number {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+        if value.is_finite() {
+            serializer.serialize_f64(*value)
+        } else if value.is_nan() {
+            serializer.serialize_none()
+        } else {
+            serializer.collect_str(value)
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Number {
+            Finite(f64),
+            Infinite(String),
+            Missing(()),
+        }
+        Ok(match Number::deserialize(deserializer)? {
+            Number::Finite(value) => value,
+            Number::Infinite(text) => text.parse().map_err(serde::de::Error::custom)?,
+            Number::Missing(()) => f64::NAN,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_number_survives_being_stored(value in any::<f64>()) {
+            let metric = Metric {
+                name: "x".to_owned(),
+                unit: "1".to_owned(),
+                value,
+            };
+            let text = serde_json::to_string(&metric).unwrap();
+            let back: Metric = serde_json::from_str(&text).unwrap();
+            prop_assert!(back.value == value || back.value.is_nan() && value.is_nan());
+        }
+    }
+}

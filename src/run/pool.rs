@@ -1,0 +1,148 @@
+//! Runs the cells of a scenario on several threads.
+//!
+//! Cells are handed out in their order; each is independent of all others, so
+//! the number of threads decides nothing but the time it takes.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use crate::error::Error;
+use crate::results::store::Store;
+use crate::run::cell::{self, Finished};
+use crate::run::interrupt::Interrupt;
+use crate::run::progress::Progress;
+use crate::scenario::Scenario;
+
+/// How to run.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Threads; at least one.
+    pub jobs: usize,
+    /// Whether finished cells of an earlier run are taken over.
+    pub resume: bool,
+    /// Whether progress is shown.
+    pub quiet: bool,
+    /// Stops as if interrupted after so many cells: for tests.
+    pub stop_after: Option<usize>,
+}
+
+/// All cells of a scenario with all seeds, as far as they are finished.
+#[derive(Clone, Debug)]
+pub struct Results {
+    /// By cell, then by seed, in the order of the scenario.
+    pub cells: Vec<Vec<Option<Finished>>>,
+    /// How many were taken over from an earlier run.
+    pub reused: usize,
+}
+
+impl Results {
+    /// How many runs are finished.
+    pub fn finished(&self) -> usize {
+        self.cells.iter().flatten().flatten().count()
+    }
+
+    /// Whether all are finished.
+    pub fn complete(&self) -> bool {
+        self.cells.iter().flatten().all(Option::is_some)
+    }
+}
+
+/// Runs all cells of `scenario`, storing each in `store` when it is finished.
+///
+/// # Errors
+/// When a cell cannot be stored, or the simulator has a fault.
+pub fn run(
+    scenario: &Scenario,
+    store: &Store,
+    options: &Options,
+    interrupt: &Interrupt,
+) -> Result<Results, Error> {
+    let mut cells = Vec::with_capacity(scenario.cells.len());
+    let mut todo = Vec::new();
+    let mut reused = 0;
+    for (index, cell) in scenario.cells.iter().enumerate() {
+        let mut seeds = Vec::with_capacity(scenario.seeds.len());
+        for (seed_index, seed) in scenario.seeds.iter().enumerate() {
+            let found = if options.resume {
+                store.cell(cell, *seed)
+            } else {
+                None
+            };
+            if found.is_some() {
+                reused += 1;
+            } else {
+                todo.push((index, seed_index));
+            }
+            seeds.push(found);
+        }
+        cells.push(seeds);
+    }
+
+    let progress = Progress::new(&scenario.name, todo.len(), options.quiet || todo.is_empty());
+    let done = Mutex::new(Vec::with_capacity(todo.len()));
+    let failed = Mutex::new(None);
+    let next = AtomicUsize::new(0);
+    let work = || {
+        while !interrupt.asked() {
+            let turn = next.fetch_add(1, Ordering::SeqCst);
+            if options.stop_after.is_some_and(|stop| turn >= stop) {
+                interrupt.ask();
+                return;
+            }
+            let Some(&(index, seed_index)) = todo.get(turn) else {
+                return;
+            };
+            match one(scenario, store, index, seed_index) {
+                Ok(finished) => {
+                    progress.step(&scenario.cells[index].labels.join(" "));
+                    lock(&done).push((index, seed_index, finished));
+                }
+                Err(error) => {
+                    lock(&failed).get_or_insert(error);
+                    interrupt.ask();
+                    return;
+                }
+            }
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 1..options.jobs.clamp(1, todo.len().max(1)) {
+            scope.spawn(work);
+        }
+        work();
+    });
+    progress.end();
+
+    if let Some(error) = lock(&failed).take() {
+        return Err(error);
+    }
+    for (index, seed_index, finished) in lock(&done).drain(..) {
+        cells[index][seed_index] = Some(finished);
+    }
+    Ok(Results { cells, reused })
+}
+
+fn one(
+    scenario: &Scenario,
+    store: &Store,
+    index: usize,
+    seed_index: usize,
+) -> Result<Finished, Error> {
+    let (cell, seed) = (&scenario.cells[index], scenario.seeds[seed_index]);
+    let finished = cell::run(cell, seed_index, seed).map_err(|cause| {
+        Error::Internal(format!(
+            "the simulator failed in the cell {} with seed {seed}: {cause}",
+            cell.labels.join(" ")
+        ))
+    })?;
+    store.put_cell(cell, seed, &finished)?;
+    Ok(finished)
+}
+
+/// A panicking thread leaves nothing half-changed behind these locks.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+}

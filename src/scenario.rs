@@ -1,0 +1,26 @@
+//! Scenario files: one experiment each.
+//!
+//! - [`layer`]: TOML laid over TOML, with the place of every key kept.
+//! - [`set`]: `--set key=value`.
+//! - [`format`](mod@format): the file as it is written.
+//! - [`pieces`]: finds the applications, workloads, testbeds, allocators and
+//!   clients it names.
+//! - [`policy`]: from an allocator piece to a policy of the core.
+//! - [`matrix`]: from the file to its cells, everything read and checked.
+//! - [`find`]: scenario files in folders.
+
+pub mod layer;
+
+pub mod set;
+
+pub mod format;
+
+pub mod pieces;
+
+pub mod policy;
+
+pub mod matrix;
+
+pub mod find;
+
+pub use matrix::{Cell, Filter, Scenario};

@@ -1,0 +1,458 @@
+//! The scenario file as it is written.
+//!
+//! Only the shape: what names mean, and whether they exist, is found out in
+//! [`pieces`](crate::scenario::pieces) and [`matrix`](crate::scenario::matrix).
+//! The doc comments here are what `tidegate schema` prints.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::{self, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+use tidegate_core::{Bytes, Cores, Span};
+use toml::{Table, Value};
+
+/// A Tidegate scenario: one experiment of one figure, table or claim.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ScenarioFile {
+    /// What the experiment asks, in one line.
+    pub title: String,
+    /// More about it.
+    pub description: Option<String>,
+    /// The rows of `results/published` it belongs to, as file and prefix:
+    /// "escra/table-1". `[[compare]]` entries may leave this prefix out.
+    pub published: Option<String>,
+    /// How long, how often and where each cell runs.
+    pub run: Run,
+    /// What is varied: every combination of these columns is a cell.
+    pub matrix: Matrix,
+    /// Further matrix columns: each sets a value inside a piece, named by a
+    /// dotted path such as "allocator.update_period".
+    #[serde(default)]
+    pub columns: BTreeMap<String, String>,
+    /// The application-wide limit Ω.
+    #[serde(default)]
+    pub limit: Limit,
+    /// Applications defined or changed here, by name. `base` names the one to
+    /// change.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, BTreeMap<String, serde_json::Value>>")]
+    pub application: BTreeMap<String, Table>,
+    /// Workloads defined or changed here, by name.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, BTreeMap<String, serde_json::Value>>")]
+    pub workload: BTreeMap<String, Table>,
+    /// Testbeds defined or changed here, by name.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, BTreeMap<String, serde_json::Value>>")]
+    pub testbed: BTreeMap<String, Table>,
+    /// Allocators defined or changed here, by name.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, BTreeMap<String, serde_json::Value>>")]
+    pub allocator: BTreeMap<String, Table>,
+    /// Clients defined or changed here, by name.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, BTreeMap<String, serde_json::Value>>")]
+    pub client: BTreeMap<String, Table>,
+    /// Thresholds that must hold in every matching cell and seed.
+    #[serde(default)]
+    pub expect: Vec<Expect>,
+    /// Figures of a paper to lay the results beside.
+    #[serde(default)]
+    pub compare: Vec<Compare>,
+}
+
+/// How long, how often and where each cell runs.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Run {
+    /// Which world runs it.
+    #[serde(default)]
+    pub world: World,
+    /// How long the client sends: "180s".
+    #[schemars(with = "String")]
+    pub duration: Span,
+    /// How many seeds (1, 2, ... n), or which ones.
+    #[serde(default)]
+    pub seeds: Seeds,
+    /// The testbed of all cells, unless it is a column.
+    pub testbed: Option<String>,
+    /// The client of all cells, unless it is a column; "wrk2" if not given.
+    pub client: Option<String>,
+}
+
+/// Which world runs a scenario.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum World {
+    /// The simulator.
+    #[default]
+    Sim,
+    /// Real hosts. Not built yet.
+    Live,
+}
+
+/// The columns: each name with its values. `application`, `workload` and
+/// `allocator` must be there; `testbed`, `client` and those of `[columns]` may.
+pub type Matrix = BTreeMap<String, Labels>;
+
+/// The seeds of a scenario.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Seeds {
+    /// Seeds 1 to n.
+    Count(u64),
+    /// These.
+    List(Vec<u64>),
+}
+
+impl Seeds {
+    /// The seeds themselves.
+    pub fn list(&self) -> Vec<u64> {
+        match self {
+            Seeds::Count(n) => (1..=*n).collect(),
+            Seeds::List(list) => list.clone(),
+        }
+    }
+}
+
+impl Default for Seeds {
+    fn default() -> Seeds {
+        Seeds::Count(1)
+    }
+}
+
+impl<'de> Deserialize<'de> for Seeds {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Seeds, D::Error> {
+        struct Reader;
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Seeds;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number of seeds or an array of seeds, such as 5 or [1, 7]")
+            }
+            fn visit_i64<E: de::Error>(self, n: i64) -> Result<Seeds, E> {
+                u64::try_from(n)
+                    .map(Seeds::Count)
+                    .map_err(|_| E::invalid_value(de::Unexpected::Signed(n), &self))
+            }
+            fn visit_u64<E: de::Error>(self, n: u64) -> Result<Seeds, E> {
+                Ok(Seeds::Count(n))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Seeds, A::Error> {
+                let mut list = Vec::new();
+                while let Some(seed) = seq.next_element()? {
+                    list.push(seed);
+                }
+                Ok(Seeds::List(list))
+            }
+        }
+        deserializer.deserialize_any(Reader)
+    }
+}
+
+impl JsonSchema for Seeds {
+    fn schema_name() -> Cow<'static, str> {
+        "Seeds".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "How many seeds (1, 2, ... n), or which ones.",
+            "anyOf": [
+                { "type": "integer", "minimum": 1 },
+                { "type": "array", "items": { "type": "integer", "minimum": 0 }, "minItems": 1 }
+            ]
+        })
+    }
+}
+
+/// Values of a column: names of pieces, or for columns of `[columns]` texts,
+/// numbers and truth values. One may stand without an array.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct Labels(pub Vec<Value>);
+
+impl Labels {
+    /// The values as they are written in results.
+    pub fn texts(&self) -> impl Iterator<Item = String> + '_ {
+        self.0.iter().map(label)
+    }
+
+    /// Whether `text` is one of the values.
+    pub fn contains(&self, text: &str) -> bool {
+        self.texts().any(|label| label == text)
+    }
+}
+
+/// A value as it is written in results.
+pub fn label(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+impl<'de> Deserialize<'de> for Labels {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Labels, D::Error> {
+        struct Reader;
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Labels;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("text, a number, true, false or an array of them")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Labels, E> {
+                Ok(Labels(vec![Value::String(text.to_owned())]))
+            }
+            fn visit_i64<E: de::Error>(self, n: i64) -> Result<Labels, E> {
+                Ok(Labels(vec![Value::Integer(n)]))
+            }
+            fn visit_f64<E: de::Error>(self, x: f64) -> Result<Labels, E> {
+                Ok(Labels(vec![Value::Float(x)]))
+            }
+            fn visit_bool<E: de::Error>(self, b: bool) -> Result<Labels, E> {
+                Ok(Labels(vec![Value::Boolean(b)]))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Labels, A::Error> {
+                let mut values = Vec::new();
+                while let Some(Scalar(value)) = seq.next_element()? {
+                    values.push(value);
+                }
+                Ok(Labels(values))
+            }
+        }
+        deserializer.deserialize_any(Reader)
+    }
+}
+
+/// One element of [`Labels`].
+struct Scalar(Value);
+
+impl<'de> Deserialize<'de> for Scalar {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Scalar, D::Error> {
+        struct Reader;
+        impl Visitor<'_> for Reader {
+            type Value = Scalar;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("text, a number, true or false")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Scalar, E> {
+                Ok(Scalar(Value::String(text.to_owned())))
+            }
+            fn visit_i64<E: de::Error>(self, n: i64) -> Result<Scalar, E> {
+                Ok(Scalar(Value::Integer(n)))
+            }
+            fn visit_f64<E: de::Error>(self, x: f64) -> Result<Scalar, E> {
+                Ok(Scalar(Value::Float(x)))
+            }
+            fn visit_bool<E: de::Error>(self, b: bool) -> Result<Scalar, E> {
+                Ok(Scalar(Value::Boolean(b)))
+            }
+        }
+        deserializer.deserialize_any(Reader)
+    }
+}
+
+impl JsonSchema for Labels {
+    fn schema_name() -> Cow<'static, str> {
+        "Labels".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let scalar = ["string", "number", "boolean"];
+        json_schema!({
+            "description": "One value or an array of them.",
+            "anyOf": [
+                { "type": scalar },
+                { "type": "array", "items": { "type": scalar }, "minItems": 1 }
+            ]
+        })
+    }
+}
+
+/// The application-wide limit Ω: the sum over all containers of the static
+/// limits at `level`, unless given outright.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limit {
+    /// Multiple of the profiled maximum: "1.5x".
+    pub level: Level,
+    /// CPU of Ω, instead of the sum: "20 cores".
+    #[schemars(with = "Option<String>")]
+    pub cpu: Option<Cores>,
+    /// Memory of Ω, instead of the sum: "2 GiB".
+    #[schemars(with = "Option<String>")]
+    pub memory: Option<Bytes>,
+}
+
+impl Default for Limit {
+    fn default() -> Limit {
+        Limit {
+            level: Level(1.5),
+            cpu: None,
+            memory: None,
+        }
+    }
+}
+
+/// A multiple of a profiled maximum. Text form: "1.5x".
+#[derive(Clone, Copy, Debug, PartialEq, JsonSchema)]
+#[schemars(with = "String")]
+pub struct Level(pub f64);
+
+impl<'de> Deserialize<'de> for Level {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Level, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.strip_suffix('x')
+            .and_then(|number| number.parse().ok())
+            .filter(|number| (0.01..=100.0).contains(number))
+            .map(Level)
+            .ok_or_else(|| {
+                de::Error::custom(format!(
+                    "{text:?} is not a level such as \"1.5x\" (0.01x to 100x)"
+                ))
+            })
+    }
+}
+
+impl Serialize for Level {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{}x", self.0))
+    }
+}
+
+/// Selects cells by their columns: each named column has one of the values.
+pub type Where = BTreeMap<String, Labels>;
+
+/// A threshold that must hold in every matching cell and seed.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Expect {
+    /// Which number.
+    pub metric: String,
+    /// In which cells; in all if not given.
+    #[serde(default, rename = "where")]
+    pub cells: Where,
+    /// It must be at least this.
+    pub min: Option<f64>,
+    /// It must be at most this.
+    pub max: Option<f64>,
+}
+
+/// A figure of a paper to lay the results beside.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Compare {
+    /// The row in `results/published`, as file and id
+    /// ("escra/table-1/static/latency-reduction"), or without the prefix that
+    /// the scenario's `published` gives.
+    pub published: String,
+    /// Which number of ours.
+    pub metric: String,
+    /// In which cells.
+    pub of: Where,
+    /// The cells to set against them, paired over all other columns.
+    pub against: Option<Where>,
+    /// How the two become one number; "value" if `against` is not given.
+    #[serde(default, rename = "as")]
+    pub form: Form,
+    /// Narrows both sides.
+    #[serde(default, rename = "where")]
+    pub cells: Where,
+    /// How far the measured value may be from the published one: "15 points"
+    /// (absolute, in the row's unit) or "10%" (relative). 15 points for
+    /// percentages of change, 10 % for values if not given.
+    pub tolerance: Option<Tolerance>,
+    /// Whether our model was fitted on this figure.
+    #[serde(default)]
+    pub role: Role,
+}
+
+/// How the two sides of a comparison become one number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Form {
+    /// The mean of `of`.
+    #[default]
+    Value,
+    /// By how many percent of `against` is `of` lower?
+    ReductionPercent,
+    /// By how many percent of `against` is `of` higher?
+    IncreasePercent,
+}
+
+/// Whether the model was fitted on a figure.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Parameters were fitted on it.
+    Calibrated,
+    /// It was not looked at when parameters were fitted.
+    #[default]
+    Predicted,
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Role::Calibrated => "calibrated",
+            Role::Predicted => "predicted",
+        })
+    }
+}
+
+/// How far a measured value may be from a published one.
+#[derive(Clone, Copy, Debug, PartialEq, JsonSchema)]
+#[schemars(with = "String")]
+pub enum Tolerance {
+    /// In the unit of the published value.
+    Points(f64),
+    /// As a share of the published value.
+    Relative(f64),
+}
+
+impl Tolerance {
+    /// Whether `measured` is near enough to `published`.
+    pub fn holds(self, published: f64, measured: f64) -> bool {
+        let allowed = match self {
+            Tolerance::Points(points) => points,
+            Tolerance::Relative(share) => share * published.abs(),
+        };
+        (measured - published).abs() <= allowed
+    }
+}
+
+impl fmt::Display for Tolerance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Tolerance::Points(points) => write!(f, "{points} points"),
+            Tolerance::Relative(share) => write!(f, "{}%", share * 100.0),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Tolerance {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Tolerance, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let number = |text: &str| {
+            let number: f64 = text.trim().parse().ok()?;
+            (number.is_finite() && number >= 0.0).then_some(number)
+        };
+        let points = text.strip_suffix("points").and_then(number);
+        let percent = text.strip_suffix('%').and_then(number);
+        points
+            .map(Tolerance::Points)
+            .or(percent.map(|percent| Tolerance::Relative(percent / 100.0)))
+            .ok_or_else(|| {
+                de::Error::custom(format!(
+                    "{text:?} is not a tolerance such as \"15 points\" or \"10%\""
+                ))
+            })
+    }
+}
+
+impl Serialize for Tolerance {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}

@@ -1,0 +1,162 @@
+//! Allocator pieces: from their table to the policy of the core.
+
+use serde::{Deserialize, Serialize};
+use tidegate_core::autopilot::{self, Autopilot};
+use tidegate_core::escra::{self, Escra};
+use tidegate_core::fixed::Fixed;
+use tidegate_core::{Allocator, Bytes, Cores, Limits};
+use tidegate_workloads::{Application, FileError, file};
+use toml::Value;
+
+use crate::scenario::format::{Level, Limit};
+use crate::scenario::layer::Document;
+
+/// No container's limit is set below these when limits are computed from a
+/// profile (source code: the floors in the deployer's configurations).
+const FLOOR: Limits = Limits {
+    cpu: Cores::from_millis(300),
+    memory: Bytes::from_mib(25),
+};
+
+/// A policy with its parameters.
+#[derive(Clone, Debug)]
+pub enum Policy {
+    /// Static limits at a multiple of the profiled maximum.
+    Fixed(FixedPiece),
+    /// Escra.
+    Escra(escra::Config),
+    /// Autopilot, under Ω or not.
+    Autopilot {
+        /// Its parameters.
+        config: autopilot::Config,
+        /// Whether Ω applies.
+        capped: bool,
+    },
+}
+
+/// The keys of an allocator of kind "fixed".
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct FixedPiece {
+    /// Multiple of the profiled maximum.
+    pub level: Level,
+}
+
+/// The kinds of allocators.
+const KINDS: [&str; 3] = ["fixed", "escra", "autopilot"];
+
+impl Policy {
+    /// Reads an allocator piece.
+    ///
+    /// # Errors
+    /// When it has no `kind`, or the keys or values are not those of its kind.
+    pub fn read(mut piece: Document) -> Result<Policy, FileError> {
+        let kind_at = piece.value_at(&["kind".to_owned()]);
+        let kind = match piece.take("kind") {
+            Some(Value::String(kind)) => kind,
+            Some(other) => {
+                return Err(kind_at.error(format!(
+                    "`kind` must be text in quotes, not {}",
+                    other.type_str()
+                )));
+            }
+            None => {
+                return Err(piece
+                    .error(&[], "missing key `kind`: which allocator is it?")
+                    .with_help("expected `fixed`, `escra` or `autopilot`"));
+            }
+        };
+        match kind.as_str() {
+            "fixed" => piece.decode().map(Policy::Fixed),
+            "escra" => {
+                let config: escra::Config = piece.decode()?;
+                checked(&piece, config.check())?;
+                Ok(Policy::Escra(config))
+            }
+            "autopilot" => {
+                let capped_at = piece.value_at(&["capped".to_owned()]);
+                let capped = match piece.take("capped") {
+                    None => false,
+                    Some(Value::Boolean(capped)) => capped,
+                    Some(other) => {
+                        return Err(capped_at.error(format!(
+                            "`capped` must be true or false, not {}",
+                            other.type_str()
+                        )));
+                    }
+                };
+                let config: autopilot::Config = piece.decode()?;
+                let valid = config.validate().map_err(|error| error.to_string());
+                checked(&piece, valid)?;
+                Ok(Policy::Autopilot { config, capped })
+            }
+            other => {
+                let error = kind_at.error(format!("there is no kind of allocator `{other}`"));
+                Err(match file::suggestion(other, KINDS) {
+                    Some(help) => error.with_help(help),
+                    None => error,
+                })
+            }
+        }
+    }
+
+    /// The policy for a run of `application` under Ω as `limit` says.
+    ///
+    /// # Errors
+    /// When the parameters make no sense together; [`read`](Policy::read) has
+    /// made sure that they do.
+    pub fn build(
+        &self,
+        application: &Application,
+        limit: &Limit,
+    ) -> Result<Box<dyn Allocator>, String> {
+        let omega = omega(application, limit);
+        Ok(match self {
+            Policy::Fixed(piece) => Box::new(Fixed::new(profiled(application, piece.level))),
+            Policy::Escra(config) => Box::new(Escra::new(
+                config.clone(),
+                omega.cpu,
+                omega.memory,
+                application.services.len(),
+            )),
+            Policy::Autopilot { config, capped } => {
+                let cpu = capped.then_some(omega.cpu);
+                let memory = capped.then_some(omega.memory);
+                let autopilot = Autopilot::new(config.clone(), cpu, memory);
+                Box::new(autopilot.map_err(|error| error.to_string())?)
+            }
+        })
+    }
+}
+
+/// The static limits of every container of `application` at `level`.
+fn profiled(application: &Application, level: Level) -> Vec<Limits> {
+    application
+        .services
+        .iter()
+        .map(|service| service.limits.at(level.0, FLOOR.cpu, FLOOR.memory))
+        .collect()
+}
+
+/// The application-wide limit Ω.
+pub fn omega(application: &Application, limit: &Limit) -> Limits {
+    let limits = profiled(application, limit.level);
+    Limits {
+        cpu: limit
+            .cpu
+            .unwrap_or_else(|| limits.iter().map(|limits| limits.cpu).sum()),
+        memory: limit
+            .memory
+            .unwrap_or_else(|| limits.iter().map(|limits| limits.memory).sum()),
+    }
+}
+
+/// Places what a check of the core says: its messages name the key in
+/// backticks.
+pub fn checked(piece: &Document, result: Result<(), String>) -> Result<(), FileError> {
+    result.map_err(|message| {
+        let key = message.split('`').nth(1).unwrap_or_default();
+        let keys: Vec<&str> = key.split('.').collect();
+        piece.error(&keys, message.clone())
+    })
+}

@@ -1,0 +1,213 @@
+//! The tables a person reads after a run.
+
+use comfy_table::presets::NOTHING;
+use comfy_table::{Cell, CellAlignment, ContentArrangement, Table};
+
+use crate::compare::{Comparison, Comparisons, Verdict};
+use crate::run::Results;
+use crate::scenario::Scenario;
+use crate::scenario::format::Form;
+
+/// The columns of the cell table: metric, head, digits after the point.
+const METRICS: [(&str, &str, usize); 5] = [
+    ("throughput_rps", "throughput\n[1/s]", 1),
+    ("latency_p999_ms", "p99.9\n[ms]", 0),
+    ("cpu_slack_p50_cores", "CPU slack\np50 [cores]", 3),
+    ("mem_slack_p50_mib", "mem slack\np50 [MiB]", 1),
+    ("oom_kills", "OOM\nkills", 0),
+];
+
+/// An empty table that fits any terminal: lines are never folded.
+fn plain() -> Table {
+    let mut table = Table::new();
+    table
+        .load_style(NOTHING)
+        .set_content_arrangement(ContentArrangement::Disabled);
+    table
+}
+
+/// Right-aligns all columns from `first` on.
+fn align_right(table: &mut Table, first: usize) {
+    for column in table.column_iter_mut().skip(first) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+}
+
+/// The main metrics of each cell, averaged over seeds. A label that equals the
+/// one above it is left out, so that groups show.
+pub fn cells(scenario: &Scenario, results: &Results) -> String {
+    let mut table = plain();
+    // A column in which all cells agree goes into the title.
+    let varying: Vec<usize> = (0..scenario.columns.len())
+        .filter(|&column| {
+            let mut labels = scenario.cells.iter().map(|cell| &cell.labels[column]);
+            let first = labels.next();
+            labels.any(|label| Some(label) != first)
+        })
+        .collect();
+    let mut head: Vec<String> = varying
+        .iter()
+        .map(|&column| scenario.columns[column].clone())
+        .collect();
+    head.extend(METRICS.iter().map(|(_, head, _)| (*head).to_owned()));
+    table.set_header(head);
+
+    let mut above: Option<Vec<&String>> = None;
+    for (cell, seeds) in scenario.cells.iter().zip(&results.cells) {
+        let labels: Vec<&String> = varying.iter().map(|&column| &cell.labels[column]).collect();
+        let same = above.as_ref().map_or(0, |above| {
+            above
+                .iter()
+                .zip(&labels)
+                .take_while(|(a, b)| a == b)
+                .count()
+        });
+        // An empty line where the first of several columns changes.
+        if above.is_some() && same == 0 && labels.len() > 1 {
+            table.add_row(vec![""]);
+        }
+        let mut row: Vec<String> = labels
+            .iter()
+            .enumerate()
+            .map(|(index, label)| {
+                if index < same {
+                    String::new()
+                } else {
+                    (*label).clone()
+                }
+            })
+            .collect();
+        for (metric, _, digits) in METRICS {
+            let values: Vec<f64> = seeds
+                .iter()
+                .flatten()
+                .filter_map(|finished| finished.metric(metric))
+                .filter(|value| !value.is_nan())
+                .collect();
+            row.push(if values.is_empty() {
+                "-".to_owned()
+            } else {
+                let mean = values.iter().sum::<f64>() / values.len() as f64;
+                format!("{mean:.digits$}")
+            });
+        }
+        table.add_row(row);
+        above = Some(labels);
+    }
+    align_right(&mut table, varying.len());
+
+    let fixed: Vec<String> = (0..scenario.columns.len())
+        .filter(|column| !varying.contains(column))
+        .filter_map(|column| {
+            let label = scenario.cells.first()?.labels.get(column)?;
+            Some(format!("{} {label}", scenario.columns[column]))
+        })
+        .collect();
+    let seeds = match scenario.seeds.len() {
+        1 => String::new(),
+        n => format!(", means over {n} seeds"),
+    };
+    let context = if fixed.is_empty() {
+        String::new()
+    } else {
+        format!(" ({})", fixed.join(", "))
+    };
+    format!(
+        "{}{context}{seeds}\n{}",
+        scenario.file.title,
+        trimmed(&table)
+    )
+}
+
+/// Published figures beside ours.
+pub fn comparison(comparisons: &Comparisons) -> String {
+    let mut table = plain();
+    table.set_header([
+        "published figure",
+        "published",
+        "measured",
+        "95 % interval",
+        "cells",
+        "role",
+        "verdict",
+    ]);
+    for entry in &comparisons.entries {
+        let digits = digits(entry);
+        let number = |value: f64| {
+            if value.is_nan() {
+                "-".to_owned()
+            } else {
+                format!("{value:.digits$} {}", entry.target.unit)
+            }
+        };
+        let interval = entry.half_width.map_or_else(
+            || "-".to_owned(),
+            |half| {
+                format!(
+                    "{:.digits$} to {:.digits$}",
+                    entry.measured - half,
+                    entry.measured + half
+                )
+            },
+        );
+        table.add_row([
+            Cell::new(&entry.target.source),
+            Cell::new(number(entry.target.value)).set_alignment(CellAlignment::Right),
+            Cell::new(number(entry.measured)).set_alignment(CellAlignment::Right),
+            Cell::new(interval).set_alignment(CellAlignment::Right),
+            Cell::new(format!("{}/{}", entry.cells.0, entry.cells.1))
+                .set_alignment(CellAlignment::Right),
+            Cell::new(entry.role),
+            Cell::new(match entry.verdict {
+                Verdict::Within => format!("within {}", entry.tolerance),
+                other => other.to_string().to_uppercase(),
+            }),
+        ]);
+    }
+    let mut text = trimmed(&table);
+    let count = |verdict| {
+        comparisons
+            .entries
+            .iter()
+            .filter(|entry| entry.verdict == verdict)
+            .count()
+    };
+    text.push_str(&format!(
+        "\n{} of {} published figures within tolerance, {} in direction only, {} contradicted",
+        count(Verdict::Within),
+        comparisons.entries.len(),
+        count(Verdict::DirectionOnly),
+        count(Verdict::Contradicts),
+    ));
+    match count(Verdict::NotMeasured) {
+        0 => {}
+        n => text.push_str(&format!(", {n} not measured by these cells")),
+    }
+    if !comparisons.left_out.is_empty() {
+        text.push_str(&format!(
+            "\nnot compared by this scenario: {}",
+            comparisons.left_out.join(", ")
+        ));
+    }
+    text.push('\n');
+    text
+}
+
+/// Digits after the point: percentages need one, other values what their size
+/// asks for.
+fn digits(entry: &Comparison) -> usize {
+    if entry.form != Form::Value || entry.target.value.abs() >= 10.0 {
+        1
+    } else {
+        3
+    }
+}
+
+/// The table without blanks at the ends of its lines.
+fn trimmed(table: &Table) -> String {
+    table
+        .to_string()
+        .lines()
+        .flat_map(|line| [line.trim_end(), "\n"])
+        .collect()
+}
