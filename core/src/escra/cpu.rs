@@ -79,7 +79,7 @@ impl CpuAllocator {
             mismatches: 0,
             owed: 0,
         });
-        Cores(self.pool.join(id, wanted.0))
+        Cores(self.pool.join(id, round(wanted.0 as f64)))
     }
 
     pub(super) fn leave(&mut self, id: ContainerId) {
@@ -131,11 +131,13 @@ impl CpuAllocator {
             Law::Code => self.as_coded(id, quota, unused),
             Law::Paper => self.as_printed(id, quota, unused, throttled > 0),
         };
-        if wanted != target && self.command(id, wanted, out) && self.law == Law::Code {
-            if let Some(Some(state)) = self.states.get_mut(id.0 as usize) {
-                state.throttled.flush();
-                state.unused.flush();
-            }
+        let changed = wanted != target && self.command(id, wanted, out);
+        if changed
+            && self.law == Law::Code
+            && let Some(Some(state)) = self.states.get_mut(id.0 as usize)
+        {
+            state.throttled.flush();
+            state.unused.flush();
         }
     }
 
@@ -143,7 +145,7 @@ impl CpuAllocator {
     /// wanted.
     fn as_coded(&mut self, id: ContainerId, quota: f64, unused: f64) -> u64 {
         let free = self.pool.free() as f64;
-        let fair = self.pool.limit() as f64 / self.pool.members() as f64;
+        let fair = round(self.pool.limit() as f64 / self.pool.members() as f64) as f64;
         let slice = self.slice;
         let Some(Some(state)) = self.states.get_mut(id.0 as usize) else {
             return quota as u64;

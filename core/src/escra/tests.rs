@@ -123,6 +123,42 @@ fn the_first_throttled_report_takes_twenty_slices_and_later_ones_two() {
 }
 
 #[test]
+fn a_fair_share_the_kernel_cannot_hold_exactly_does_not_stop_growth() {
+    // 40 cores / 11 is no whole number of nanoseconds per period.
+    let mut escra = admitted(Config::default(), 40, 11);
+    let quota = Cores(3_636_363_630);
+    let mut out = Vec::new();
+    for seq in 1..=3 {
+        let report = CpuPeriod {
+            container: ContainerId(0),
+            seq,
+            quota,
+            unused: Span(0),
+            usage: Span(0),
+            nr_throttled: seq,
+        };
+        // The others have shrunk, so that the pool has something.
+        let shrink = CpuPeriod {
+            container: ContainerId(1),
+            unused: Span::from_millis(300),
+            nr_throttled: 0,
+            ..report
+        };
+        escra.observe(Time::ZERO, &Observation::Period(shrink), &mut Vec::new());
+        let applied = Observation::CpuApplied {
+            container: ContainerId(1),
+            version: 1,
+        };
+        escra.observe(Time::ZERO, &applied, &mut Vec::new());
+        escra.observe(Time::ZERO, &Observation::Period(report), &mut out);
+    }
+    assert!(
+        matches!(out[0], Command::SetCpu { limit, .. } if limit > quota),
+        "{out:?}"
+    );
+}
+
+#[test]
 fn the_printed_law_moves_by_shares_of_the_pool_and_of_the_unused_runtime() {
     let config = Config {
         law: Law::Paper,
