@@ -152,10 +152,9 @@ impl CpuAllocator {
         };
         let throttled = state.throttled.mean();
 
-        if quota >= fair && state.owed > 0 {
-            self.owed -= state.owed;
-            state.owed = 0;
-        }
+        // A claim lasts as long as the starvation: rule 2 makes it anew.
+        self.owed -= state.owed;
+        state.owed = 0;
         if self.owed > 0 && quota > fair {
             // Above the fair share while somebody is starved: give back.
             let over = quota - fair;
@@ -179,9 +178,8 @@ impl CpuAllocator {
                 lack
             };
             let add = want.min(free);
-            let owed = round(want - add);
-            self.owed = self.owed - state.owed + owed;
-            state.owed = owed;
+            state.owed = round(want - add);
+            self.owed += state.owed;
             return round(quota + add);
         }
         if throttled >= 0.1 && free > 0.0 {
