@@ -233,7 +233,7 @@ impl Machine {
         let size = self.cpus_per_socket;
         let socket = place.socket;
         let offset = last.wrapping_sub(socket);
-        let start = if offset < size { offset } else { 0 };
+        let start = if offset < size { offset } else { last % size };
         for step in 0..size {
             let mut at = start + step;
             if at >= size {

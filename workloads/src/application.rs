@@ -42,6 +42,8 @@ pub struct Profile {
     pub cpu_15x: Cores,
     /// 1.5 times the profiled memory maximum.
     pub memory_15x: Bytes,
+    /// Least memory it is given at any level; zero where nothing was set.
+    pub memory_least: Bytes,
 }
 
 impl Profile {
@@ -54,7 +56,11 @@ impl Profile {
         let factor = level / 1.5;
         Limits {
             cpu: self.cpu_15x.scale(factor).max(floor_cpu),
-            memory: self.memory_15x.scale(factor).max(floor_memory),
+            memory: self
+                .memory_15x
+                .scale(factor)
+                .max(floor_memory)
+                .max(self.memory_least),
         }
     }
 }

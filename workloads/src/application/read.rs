@@ -131,6 +131,7 @@ struct WarmUpTable {
 struct ProfileTable {
     cpu_15x: Spanned<Cores>,
     memory_15x: Spanned<Bytes>,
+    memory_least: Option<Spanned<Bytes>>,
 }
 
 #[derive(Deserialize)]
@@ -260,6 +261,11 @@ impl Reader<'_> {
             limits: Profile {
                 cpu_15x: self.positive("cpu_15x", &service.profile.cpu_15x, MAX_CPU)?,
                 memory_15x: self.positive("memory_15x", &service.profile.memory_15x, MAX_MEMORY)?,
+                memory_least: self.at_most(
+                    "memory_least",
+                    service.profile.memory_least.as_ref(),
+                    MAX_MEMORY,
+                )?,
             },
             idle: self.at_most("idle", service.idle.as_ref(), MAX_CPU)?,
             runtime: self.runtime(runtime, Some(service))?,
