@@ -6,6 +6,8 @@ pub mod list;
 
 pub mod check;
 
+use std::io::{self, Write};
+
 use crate::cli::{Cli, Command, SelectArgs};
 use crate::error::Error;
 use crate::exit::Exit;
@@ -28,7 +30,7 @@ fn schema() -> Exit {
     let schema = schemars::schema_for!(ScenarioFile);
     match serde_json::to_string_pretty(&schema) {
         Ok(text) => {
-            println!("{text}");
+            print(&text);
             Exit::Fine
         }
         Err(error) => report(&Error::Internal(error.to_string())),
@@ -47,6 +49,12 @@ pub fn changes(select: &SelectArgs) -> Result<Vec<Layer>, Error> {
         .chain(&seeds)
         .map(|set| set::parse(set))
         .collect()
+}
+
+/// Prints `text` and ends the line. A reader that has gone away (`| head`) has
+/// read enough.
+pub fn print(text: &str) {
+    let _ = writeln!(io::stdout().lock(), "{text}");
 }
 
 /// Tells the user about an error.

@@ -3,7 +3,7 @@
 //! - [`cell`]: one cell with one seed.
 //! - [`pool`]: all of them, on several threads.
 //! - [`progress`]: how far it is.
-//! - [`interrupt`]: Ctrl-C.
+//! - [`interrupt`]: Ctrl-C stops after the cells under way.
 
 pub mod cell;
 

@@ -121,61 +121,68 @@ pub fn cells(scenario: &Scenario, results: &Results) -> String {
 
 /// Published figures beside ours.
 pub fn comparison(comparisons: &Comparisons) -> String {
+    let entries = &comparisons.entries;
+    // One seed gives no interval: a column of dashes tells nothing.
+    let intervals = entries.iter().any(|entry| entry.half_width.is_some());
     let mut table = plain();
-    table.set_header([
-        "published figure",
-        "published",
-        "measured",
-        "95 % interval",
-        "cells",
-        "role",
-        "verdict",
-    ]);
-    for entry in &comparisons.entries {
+    let mut head = vec!["published figure", "published", "measured"];
+    if intervals {
+        head.push("95 % interval");
+    }
+    head.extend(["cells", "role", "verdict"]);
+    table.set_header(head);
+    for entry in entries {
         let digits = digits(entry);
         let number = |value: f64| {
             if value.is_nan() {
                 "-".to_owned()
             } else {
-                format!("{value:.digits$} {}", entry.target.unit)
+                format!("{value:.digits$}{}", unit(&entry.target.unit))
             }
         };
-        let interval = entry.half_width.map_or_else(
-            || "-".to_owned(),
-            |half| {
-                format!(
-                    "{:.digits$} to {:.digits$}",
-                    entry.measured - half,
-                    entry.measured + half
-                )
-            },
-        );
-        table.add_row([
-            Cell::new(&entry.target.source),
-            Cell::new(number(entry.target.value)).set_alignment(CellAlignment::Right),
-            Cell::new(number(entry.measured)).set_alignment(CellAlignment::Right),
-            Cell::new(interval).set_alignment(CellAlignment::Right),
-            Cell::new(format!("{}/{}", entry.cells.0, entry.cells.1))
-                .set_alignment(CellAlignment::Right),
-            Cell::new(entry.role),
-            Cell::new(match entry.verdict {
-                Verdict::Within => format!("within {}", entry.tolerance),
-                other => other.to_string().to_uppercase(),
-            }),
-        ]);
+        let mut row = vec![
+            entry.target.source.clone(),
+            number(entry.target.value),
+            number(entry.measured),
+        ];
+        if intervals {
+            row.push(entry.half_width.map_or_else(
+                || "-".to_owned(),
+                |half| {
+                    let (low, high) = (entry.measured - half, entry.measured + half);
+                    format!("{low:.digits$} to {high:.digits$}")
+                },
+            ));
+        }
+        row.push(format!("{}/{}", entry.cells.0, entry.cells.1));
+        let right = row.len();
+        row.push(entry.role.to_string());
+        row.push(match entry.verdict {
+            Verdict::Within => format!("within {}", entry.tolerance),
+            // In capitals: these are what to look at.
+            other => other.to_string().to_uppercase(),
+        });
+        table.add_row(row.into_iter().enumerate().map(|(index, text)| {
+            let number = (1..right).contains(&index);
+            let alignment = if number {
+                CellAlignment::Right
+            } else {
+                CellAlignment::Left
+            };
+            Cell::new(text).set_alignment(alignment)
+        }));
     }
     let mut text = trimmed(&table);
     let count = |verdict| {
-        comparisons
-            .entries
+        entries
             .iter()
             .filter(|entry| entry.verdict == verdict)
             .count()
     };
     text.push_str(&format!(
-        "\n{} of {} published figures within tolerance, {} in direction only, {} contradicted",
+        "\n{} of {} published figures met within tolerance, {} in direction only, {} contradicted",
         count(Verdict::Within),
-        comparisons.entries.len(),
+        entries.len(),
         count(Verdict::DirectionOnly),
         count(Verdict::Contradicts),
     ));
@@ -183,14 +190,27 @@ pub fn comparison(comparisons: &Comparisons) -> String {
         0 => {}
         n => text.push_str(&format!(", {n} not measured by these cells")),
     }
-    if !comparisons.left_out.is_empty() {
-        text.push_str(&format!(
+    match comparisons.left_out.as_slice() {
+        [] => {}
+        [first, .., last] if comparisons.left_out.len() > 3 => text.push_str(&format!(
+            "\n{} more published figures are not compared by this scenario ({first} to {last})",
+            comparisons.left_out.len()
+        )),
+        few => text.push_str(&format!(
             "\nnot compared by this scenario: {}",
-            comparisons.left_out.join(", ")
-        ));
+            few.join(", ")
+        )),
     }
     text.push('\n');
     text
+}
+
+/// A unit as it follows a number.
+fn unit(name: &str) -> String {
+    match name {
+        "percent" | "%" => " %".to_owned(),
+        other => format!(" {other}"),
+    }
 }
 
 /// Digits after the point: percentages need one, other values what their size

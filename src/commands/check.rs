@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use tidegate_workloads::{Application, Load};
 
 use crate::cli::SelectArgs;
-use crate::commands::{changes, report};
+use crate::commands::{changes, print, report};
 use crate::compare::entries;
 use crate::error::Error;
 use crate::exit::Exit;
@@ -30,7 +30,7 @@ fn all(paths: &[PathBuf], select: &SelectArgs) -> Result<Exit, Error> {
     let mut exit = Exit::Fine;
     for path in find::scenarios(paths)? {
         match file(&path, &changes, &filter) {
-            Ok(what) => println!("{}: {what}", path.display()),
+            Ok(what) => print(&format!("{}: {what}", path.display())),
             Err(error) => exit = exit.and(report(&error)),
         }
     }

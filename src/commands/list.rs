@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use comfy_table::presets::NOTHING;
 use comfy_table::{ContentArrangement, Table};
 
-use crate::commands::report;
+use crate::commands::{print, report};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::scenario::{Filter, Scenario, find};
@@ -39,7 +39,7 @@ fn list(paths: &[PathBuf]) -> Result<Exit, Error> {
         }
     }
     for line in table.to_string().lines() {
-        println!("{}", line.trim_end());
+        print(line.trim_end());
     }
     Ok(exit)
 }

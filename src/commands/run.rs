@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Instant, SystemTime};
 
 use crate::cli::RunArgs;
-use crate::commands::{changes, report};
+use crate::commands::{changes, print, report};
 use crate::compare::{Verdict, entries};
 use crate::error::Error;
 use crate::exit::Exit;
@@ -106,9 +106,9 @@ fn one(
     store.put("summary.csv", &summary::summary(scenario, &results)?)?;
 
     if !args.quiet {
-        println!("{}", table::cells(scenario, &results));
+        print(&table::cells(scenario, &results));
         if !comparisons.entries.is_empty() {
-            println!("{}", table::comparison(&comparisons));
+            print(&table::comparison(&comparisons));
         }
     }
     let mut exit = Exit::Fine;
@@ -139,7 +139,7 @@ fn one(
         exit = exit.and(Exit::ExpectationFailed);
     }
     if !args.quiet {
-        println!("results: {}", folder.display());
+        print(&format!("results: {}", folder.display()));
     }
     Ok(exit)
 }

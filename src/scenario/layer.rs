@@ -217,6 +217,10 @@ impl Document {
     /// Takes the key `key` out of the top table.
     pub fn take(&mut self, key: &str) -> Option<Value> {
         let value = self.table.remove(key)?;
+        // Its place stays known, for messages.
+        for layer in &mut self.layers {
+            layer.table.remove(key);
+        }
         self.text = None;
         Some(value)
     }
@@ -309,8 +313,8 @@ impl Document {
         self.key_at(&keys).error(message)
     }
 
-    /// The keys of the table at `keys` in the order of the lowest layer that
-    /// has them.
+    /// The keys of the table at `keys`: those of the lowest layer first, each
+    /// layer's in the order in which they are written.
     pub fn order(&self, keys: &[&str]) -> Vec<String> {
         let mut table = &self.table;
         for key in keys {
@@ -319,20 +323,7 @@ impl Document {
                 None => return Vec::new(),
             }
         }
-        let rank = |name: &String| {
-            let path: KeyPath = keys
-                .iter()
-                .map(|&key| key.to_owned())
-                .chain([name.clone()])
-                .collect();
-            self.layers
-                .iter()
-                .enumerate()
-                .find_map(|(index, layer)| Some((index, layer.places.get(&path)?.key.position)))
-        };
-        let mut names: Vec<String> = table.keys().cloned().collect();
-        names.sort_by_key(rank);
-        names
+        table.keys().cloned().collect()
     }
 
     /// The merged content.

@@ -14,7 +14,7 @@ use toml::{Table, Value};
 
 use crate::error::Error;
 use crate::scenario::format::{
-    Compare, Expect, Labels, Limit, Run, ScenarioFile, Where, World, label,
+    Compare, Expect, Form, Labels, Limit, Run, ScenarioFile, Seeds, Where, World, label,
 };
 use crate::scenario::layer::{Document, KeyPath, Layer, Location, spell};
 use crate::scenario::pieces::{Kind, Library};
@@ -283,13 +283,13 @@ fn check_shape(document: &Document, file: &ScenarioFile) -> Result<(), FileError
     }
     let at_seeds = |message: String| Err(document.error(&["run", "seeds"], message));
     match &file.run.seeds {
-        crate::scenario::format::Seeds::Count(0) => {
+        Seeds::Count(0) => {
             return at_seeds("a scenario needs at least one seed".to_owned());
         }
-        crate::scenario::format::Seeds::Count(n) if *n > MAX_RUNS as u64 => {
+        Seeds::Count(n) if *n > MAX_RUNS as u64 => {
             return at_seeds(format!("at most {MAX_RUNS} seeds, not {n}"));
         }
-        crate::scenario::format::Seeds::List(list) => {
+        Seeds::List(list) => {
             if list.is_empty() {
                 return at_seeds("a scenario needs at least one seed".to_owned());
             }
@@ -298,7 +298,7 @@ fn check_shape(document: &Document, file: &ScenarioFile) -> Result<(), FileError
                 return at_seeds(format!("seed {twice} is there twice"));
             }
         }
-        crate::scenario::format::Seeds::Count(_) => {}
+        Seeds::Count(_) => {}
     }
     if file.title.trim().is_empty() {
         return Err(document.error(&["title"], "the title says nothing"));
@@ -316,17 +316,6 @@ fn check_shape(document: &Document, file: &ScenarioFile) -> Result<(), FileError
 }
 
 fn check_columns(document: &Document, file: &ScenarioFile) -> Result<(), FileError> {
-    for kind in [Kind::Application, Kind::Workload, Kind::Allocator] {
-        if !file.matrix.contains_key(kind.name()) {
-            return Err(document.key_error(
-                &["matrix"],
-                format!(
-                    "missing key `{0}`: the matrix needs a column `{0}`",
-                    kind.name()
-                ),
-            ));
-        }
-    }
     for (column, path) in &file.columns {
         if Kind::from_name(column).is_some() || RESERVED.contains(&column.as_str()) {
             return Err(document.key_error(
@@ -347,19 +336,32 @@ fn check_columns(document: &Document, file: &ScenarioFile) -> Result<(), FileErr
         .map(|kind| kind.name())
         .chain(file.columns.keys().map(String::as_str))
         .collect();
+    for column in file.matrix.keys() {
+        if known.contains(&column.as_str()) {
+            continue;
+        }
+        let error = document.key_error(&["matrix", column], format!("unknown column `{column}`"));
+        let help = match file::nearest(column, known.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!(
+                "say in [columns] what it sets, such as {column} = \"allocator.update_period\""
+            ),
+        };
+        return Err(error.with_help(help));
+    }
+    for kind in [Kind::Application, Kind::Workload, Kind::Allocator] {
+        if !file.matrix.contains_key(kind.name()) {
+            return Err(document.key_error(
+                &["matrix"],
+                format!(
+                    "missing key `{0}`: the matrix needs a column `{0}`",
+                    kind.name()
+                ),
+            ));
+        }
+    }
     let mut runs = file.run.seeds.list().len();
     for (column, labels) in &file.matrix {
-        if !known.contains(&column.as_str()) {
-            let error =
-                document.key_error(&["matrix", column], format!("unknown column `{column}`"));
-            let help = match file::nearest(column, known.iter().copied()) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!(
-                    "say in [columns] what it sets, such as {column} = \"allocator.update_period\""
-                ),
-            };
-            return Err(error.with_help(help));
-        }
         if labels.0.is_empty() {
             return Err(document.error(
                 &["matrix", column],
@@ -433,7 +435,7 @@ fn check_compare(
 ) -> Result<(), FileError> {
     check_where(document, file, &["compare", index, "of"], &compare.of)?;
     check_where(document, file, &["compare", index, "where"], &compare.cells)?;
-    let value = compare.form == crate::scenario::format::Form::Value;
+    let value = compare.form == Form::Value;
     match &compare.against {
         Some(_) if value => Err(document.error(
             &["compare", index, "against"],
@@ -645,7 +647,7 @@ impl Resolver<'_> {
 
         let content = Content {
             run: &Run {
-                seeds: crate::scenario::format::Seeds::Count(1),
+                seeds: Seeds::Count(1),
                 duration,
                 testbed: None,
                 client: None,

@@ -164,7 +164,8 @@ impl<'a> Library<'a> {
         upward(self.scenario.path())
             .into_iter()
             .map(|folder| folder.join(kind.folder()))
-            .filter(|folder| folder.is_dir())
+            // A Rust package that happens to have the name holds no pieces.
+            .filter(|folder| folder.is_dir() && !folder.join("Cargo.toml").exists())
             .collect()
     }
 

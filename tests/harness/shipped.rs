@@ -1,0 +1,46 @@
+//! The scenarios that come with Tidegate.
+
+use std::path::Path;
+
+use tidegate::compare::entries;
+use tidegate::scenario::{Filter, Scenario};
+
+use crate::tidegate;
+
+fn load(path: &str) -> Scenario {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    Scenario::load(&path, &[], &Filter::default()).unwrap_or_else(|error| panic!("{error}"))
+}
+
+#[test]
+fn all_scenarios_and_pieces_are_sound() {
+    let done = tidegate(&["check", "scenarios"]);
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    for kind in ["apps", "workloads", "testbeds", "allocators", "clients"] {
+        let done = tidegate(&["check", &format!("scenarios/{kind}")]);
+        assert_eq!(done.code, 0, "{}", done.stderr);
+    }
+}
+
+#[test]
+fn table_1_has_its_cells_and_all_its_figures() {
+    let scenario = load("scenarios/escra/table-1.toml");
+    assert_eq!(scenario.columns, ["application", "workload", "allocator"]);
+    assert_eq!((scenario.cells.len(), scenario.seeds.len()), (48, 1));
+    let (targets, left_out) = entries::targets(&scenario).unwrap();
+    assert_eq!(targets.len(), 12);
+    assert_eq!(left_out, [""; 0]);
+}
+
+/// What the allocator files spell out for the reader is what the code does
+/// without them.
+#[test]
+fn the_escra_file_spells_out_the_defaults() {
+    use tidegate::scenario::policy::Policy;
+    let scenario = load("scenarios/quickstart.toml");
+    let escra = scenario.cells.iter().find_map(|cell| match &cell.policy {
+        Policy::Escra(config) => Some(config.clone()),
+        _ => None,
+    });
+    assert_eq!(escra, Some(tidegate_core::escra::Config::default()));
+}
