@@ -47,6 +47,7 @@ pub fn file(path: &Path, changes: &[Layer], filter: &Filter) -> Result<String, E
     }
     let scenario = Scenario::load(path, changes, filter)?;
     entries::targets(&scenario)?;
+    entries::check_metrics(&scenario)?;
     let plural = |n: usize, what: &str| match n {
         1 => format!("1 {what}"),
         n => format!("{n} {what}s"),

@@ -14,7 +14,7 @@ use crate::compare::verdict::{self, Verdict};
 use crate::error::Error;
 use crate::results::summary::{csv, number};
 use crate::run::Results;
-use crate::run::cell::Finished;
+use crate::run::cell::{self, Finished};
 use crate::scenario::format::{Compare, Form, Role, Tolerance, Where};
 use crate::scenario::layer::Location;
 use crate::scenario::{Cell, Scenario};
@@ -122,17 +122,11 @@ pub fn targets(scenario: &Scenario) -> Result<(Vec<Target>, Vec<String>), FileEr
 /// Lays the results of a scenario beside the published figures.
 ///
 /// # Errors
-/// When an entry names a figure or a metric that does not exist.
+/// When an entry names a figure that does not exist.
 pub fn evaluate(scenario: &Scenario, results: &Results) -> Result<Comparisons, Error> {
     let (targets, left_out) = targets(scenario)?;
     let mut entries = Vec::new();
-    for (index, (entry, target)) in scenario.file.compare.iter().zip(targets).enumerate() {
-        check_metric(
-            scenario,
-            results,
-            &entry.metric,
-            &["compare", &index.to_string()],
-        )?;
+    for (entry, target) in scenario.file.compare.iter().zip(targets) {
         let pairs = pairs(scenario, entry);
         let mut per_seed = Vec::new();
         let mut measured_cells = 0;
@@ -166,31 +160,40 @@ pub fn evaluate(scenario: &Scenario, results: &Results) -> Result<Comparisons, E
     Ok(Comparisons { entries, left_out })
 }
 
-/// Refuses a metric that the world did not give.
+/// Refuses metrics in `[[expect]]` and `[[compare]]` entries that cells do not
+/// give.
 ///
 /// # Errors
-/// When no finished cell has it.
-pub fn check_metric(
-    scenario: &Scenario,
-    results: &Results,
-    metric: &str,
-    at: &[&str],
-) -> Result<(), FileError> {
-    let Some(first) = results.cells.iter().flatten().flatten().next() else {
-        return Ok(());
-    };
-    if first.metric(metric).is_some() {
+/// When there is one.
+pub fn check_metrics(scenario: &Scenario) -> Result<(), Error> {
+    let expected = scenario.file.expect.iter().map(|expect| &expect.metric);
+    let compared = scenario.file.compare.iter().map(|compare| &compare.metric);
+    let asked: Vec<(&str, usize, &String)> = expected
+        .enumerate()
+        .map(|(index, metric)| ("expect", index, metric))
+        .chain(
+            compared
+                .enumerate()
+                .map(|(index, metric)| ("compare", index, metric)),
+        )
+        .collect();
+    if asked.is_empty() {
         return Ok(());
     }
-    let keys: Vec<&str> = at.iter().copied().chain(["metric"]).collect();
-    let error = scenario
-        .document
-        .error(&keys, format!("there is no metric `{metric}`"));
-    let names = first.metrics.iter().map(|metric| metric.name.as_str());
-    Err(match file::suggestion(metric, names) {
-        Some(help) => error.with_help(help),
-        None => error.with_help("see the metrics in summary.csv"),
-    })
+    let names = cell::metrics(scenario).map_err(Error::Internal)?;
+    for (table, index, metric) in asked {
+        if names.contains(metric) {
+            continue;
+        }
+        let error = scenario.document.error(
+            &[table, &index.to_string(), "metric"],
+            format!("there is no metric `{metric}`"),
+        );
+        let help = file::suggestion(metric, names.iter().map(String::as_str));
+        let help = help.unwrap_or_else(|| format!("there are {}", names.join(", ")));
+        return Err(Error::Invalid(error.with_help(help)));
+    }
+    Ok(())
 }
 
 /// A cell, and the one it is set against.

@@ -3,9 +3,10 @@
 use std::panic::{self, AssertUnwindSafe};
 
 use serde::{Deserialize, Serialize};
+use tidegate_core::Span;
 use tidegate_sim::{Experiment, Outcome};
 
-use crate::scenario::Cell;
+use crate::scenario::{Cell, Scenario};
 
 /// What one cell with one seed gave.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -120,6 +121,25 @@ pub fn run(cell: &Cell, seed_index: usize, seed: u64) -> Result<Finished, String
             .or_else(|| cause.downcast_ref::<&str>().copied());
         text.unwrap_or("it stopped without a message").to_owned()
     })
+}
+
+/// The names of the numbers that cells of this scenario give: a tenth of a
+/// second of its first cell shows them.
+///
+/// # Errors
+/// When the simulator has a fault: its message.
+pub fn metrics(scenario: &Scenario) -> Result<Vec<String>, String> {
+    let (Some(first), Some(seed)) = (scenario.cells.first(), scenario.seeds.first()) else {
+        return Ok(Vec::new());
+    };
+    let mut glimpse = first.clone();
+    glimpse.duration = glimpse.duration.min(Span::from_millis(100));
+    let finished = run(&glimpse, 0, *seed)?;
+    Ok(finished
+        .metrics
+        .into_iter()
+        .map(|metric| metric.name)
+        .collect())
 }
 
 /// The one place where the simulator is called.

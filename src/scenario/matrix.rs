@@ -22,7 +22,7 @@ use crate::scenario::policy::{self, Policy};
 use crate::scenario::set;
 
 /// More cells times seeds than this are taken for a slip of the pen.
-const MAX_RUNS: usize = 1_000_000;
+const MAX_RUNS: usize = 100_000;
 /// The longest a cell may run: a simulated day.
 const MAX_DURATION: Span = Span::from_secs(24 * 3_600);
 /// Columns of `summary.csv` that are not the matrix's.
@@ -567,7 +567,8 @@ struct Resolver<'a> {
     file: &'a ScenarioFile,
     seeds: &'a [u64],
     library: Library<'a>,
-    documents: BTreeMap<(Kind, String), Document>,
+    /// With the hash of each.
+    documents: BTreeMap<(Kind, String), (Arc<Document>, String)>,
     pieces: BTreeMap<(Kind, String), Piece>,
     /// By hash of their content.
     applications: BTreeMap<String, Arc<Application>>,
@@ -629,14 +630,16 @@ impl Resolver<'_> {
         }
 
         let mut hashes = Vec::new();
-        let mut piece = |this: &mut Self, kind: Kind| -> Result<Document, FileError> {
+        let mut piece = |this: &mut Self, kind: Kind| -> Result<Arc<Document>, FileError> {
             let (name, at) = this.named(kind, columns, choice);
-            let mut document = this.piece(kind, &name, &at)?;
-            for layer in changes.remove(&kind).unwrap_or_default() {
-                document.put(layer);
+            let (mut document, mut hash) = this.piece(kind, &name, &at)?;
+            if let Some(layers) = changes.remove(&kind) {
+                let changed = Arc::make_mut(&mut document);
+                layers.into_iter().for_each(|layer| changed.put(layer));
+                let files = this.pieces.get(&(kind, name)).map(|piece| &piece.files);
+                hash = content_hash(document.table(), files);
             }
-            let files = this.pieces.get(&(kind, name)).map(|piece| &piece.files);
-            hashes.push(content_hash(document.table(), files));
+            hashes.push(hash);
             Ok(document)
         };
         let application = piece(self, Kind::Application)?;
@@ -666,7 +669,7 @@ impl Resolver<'_> {
             loads: self.loads(&hashes[1], &workload)?,
             testbed: self.testbed(&hashes[3], &testbed)?,
             client: read_client(&client)?,
-            policy: Policy::read(allocator)?,
+            policy: Policy::read(Arc::unwrap_or_clone(allocator))?,
             limit,
             duration,
             hash: hex(&hash.finalize()),
@@ -698,19 +701,25 @@ impl Resolver<'_> {
         (name, self.at(&["run", kind.name()]))
     }
 
-    fn piece(&mut self, kind: Kind, name: &str, at: &Location) -> Result<Document, FileError> {
+    fn piece(
+        &mut self,
+        kind: Kind,
+        name: &str,
+        at: &Location,
+    ) -> Result<(Arc<Document>, String), FileError> {
         let key = (kind, name.to_owned());
-        if let Some(document) = self.documents.get(&key) {
-            return Ok(document.clone());
+        if let Some(found) = self.documents.get(&key) {
+            return Ok(found.clone());
         }
-        let document = self.library.find(kind, name, at)?;
+        let document = Arc::new(self.library.find(kind, name, at)?);
         let piece = Piece {
             table: document.table().clone(),
             files: files(&document),
         };
+        let hash = content_hash(&piece.table, Some(&piece.files));
         self.pieces.insert(key.clone(), piece);
-        self.documents.insert(key, document.clone());
-        Ok(document)
+        self.documents.insert(key, (document.clone(), hash.clone()));
+        Ok((document, hash))
     }
 
     fn application(
