@@ -86,7 +86,7 @@ fn one(
     let results = run::pool::run(scenario, &store, &options, interrupt)?;
     if !results.complete() {
         eprintln!(
-            "{}: stopped with {} of {} cells finished, kept in {}\n  help: the same command with \
+            "{}: stopped with {} of {} runs (cells times seeds) finished, kept in {}\n  help: the same command with \
              --resume goes on from there",
             scenario.name,
             results.finished(),

@@ -39,7 +39,7 @@ impl Interrupt {
             if asked.swap(true, Ordering::SeqCst) {
                 std::process::exit(i32::from(Exit::Partial.code()));
             }
-            eprintln!("\ninterrupted: finishing the cells under way (again to stop at once)");
+            eprintln!("\ninterrupted: finishing the runs under way (again to stop at once)");
         });
     }
 }

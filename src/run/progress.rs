@@ -1,11 +1,12 @@
-//! How far a run is: a bar with the time left, or plain lines where nobody
+//! How far a scenario is, in cells times seeds: a bar with the time left, or plain lines where nobody
 //! watches a terminal.
 
+use std::fmt;
 use std::io::IsTerminal;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 /// Lines are at least this far apart.
 const LINE_EVERY: Duration = Duration::from_secs(5);
@@ -40,9 +41,16 @@ impl Progress {
         if std::io::stderr().is_terminal() {
             let bar =
                 ProgressBar::with_draw_target(Some(total as u64), ProgressDrawTarget::stderr());
-            let template = "{prefix} [{bar:32}] {pos}/{len} cells, {eta} left  {wide_msg}";
+            let template = "{prefix} [{bar:32}] {pos}/{len} runs, {left} left  {wide_msg}";
             if let Ok(style) = ProgressStyle::with_template(template) {
-                bar.set_style(style.progress_chars("=> "));
+                // Before the first one is done nobody knows.
+                let left = |state: &ProgressState, text: &mut dyn fmt::Write| {
+                    let _ = match state.pos() {
+                        0 => write!(text, "?"),
+                        _ => write!(text, "{:.0}s", state.eta().as_secs_f64()),
+                    };
+                };
+                bar.set_style(style.with_key("left", left).progress_chars("=> "));
             }
             bar.set_prefix(name.to_owned());
             bar.enable_steady_tick(Duration::from_millis(200));
@@ -90,7 +98,7 @@ fn line(lines: &Lines, taken: Duration) -> String {
     let left = taken.as_secs_f64() / lines.done as f64 * (lines.total - lines.done) as f64;
     if lines.done == lines.total {
         format!(
-            "{}: {}/{} cells in {:.1} s",
+            "{}: {}/{} runs in {:.1} s",
             lines.name,
             lines.done,
             lines.total,
@@ -98,7 +106,7 @@ fn line(lines: &Lines, taken: Duration) -> String {
         )
     } else {
         format!(
-            "{}: {}/{} cells, {left:.0} s left",
+            "{}: {}/{} runs, {left:.0} s left",
             lines.name, lines.done, lines.total
         )
     }

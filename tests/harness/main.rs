@@ -3,6 +3,7 @@
 mod arbitrary;
 mod broken;
 mod commands;
+mod comparison;
 mod determinism;
 mod resume;
 mod shipped;

@@ -39,11 +39,7 @@ fn an_interrupted_run_goes_on_where_it_stopped() {
 
     let done = small(&parts, &["--stop-after", "5", "--jobs", "2"]);
     assert_eq!(done.code, 5);
-    assert!(
-        done.stderr.contains("5 of 24 cells finished"),
-        "{}",
-        done.stderr
-    );
+    assert!(done.stderr.contains("5 of 24 runs"), "{}", done.stderr);
     assert!(done.stderr.contains("--resume"), "{}", done.stderr);
     for name in TABLES {
         assert!(!parts.join(name).exists(), "{name}");
