@@ -136,6 +136,7 @@ pub struct Machine {
     kernel: Kernel,
     cpus: u16,
     cpus_per_socket: u16,
+    wake_cpus: u16,
     cores: u32,
     smt_gain: f64,
     hosts: Vec<Host>,
@@ -156,6 +157,7 @@ impl Machine {
             kernel: testbed.kernel,
             cpus: cpus as u16,
             cpus_per_socket: testbed.cpus_per_socket() as u16,
+            wake_cpus: testbed.wake_cpus() as u16,
             cores: testbed.sockets * testbed.cores_per_socket,
             smt_gain: testbed.smt_gain,
             hosts: vec![host; testbed.hosts as usize],
@@ -230,20 +232,22 @@ impl Machine {
     fn select(&mut self, group: u32, last: u16) -> u16 {
         let place = &mut self.places[group as usize];
         let busy = &self.hosts[place.host as usize].busy;
-        let size = self.cpus_per_socket;
-        let socket = place.socket;
-        let offset = last.wrapping_sub(socket);
+        let (size, cpus) = (self.wake_cpus, self.cpus);
+        let first = place.socket;
+        // CPUs are counted from the group's first one on, round the host.
+        let offset = (last + cpus - first) % cpus;
         let start = if offset < size { offset } else { last % size };
         for step in 0..size {
             let mut at = start + step;
             if at >= size {
                 at -= size;
             }
-            if busy[usize::from(socket + at)] == 0 {
-                return socket + at;
+            let cpu = (first + at) % cpus;
+            if busy[usize::from(cpu)] == 0 {
+                return cpu;
             }
         }
-        // The socket is full: any idle CPU of the host, else a share of a busy
+        // All of those are busy: any idle CPU of the host, else a share of a busy
         // one, which the group keeps in a run queue of its own.
         if let Some(idle) = busy.iter().position(|&n| n == 0) {
             return idle as u16;

@@ -15,6 +15,10 @@ pub struct Testbed {
     pub cores_per_socket: u32,
     /// Hardware threads of a core.
     pub threads_per_core: u32,
+    /// CPUs that the threads of one container wake on: without it, those that
+    /// share a last-level cache. More where the kernel pulls threads to their
+    /// wakers on the other socket.
+    pub wake_cpus: Option<u32>,
     /// What the second thread of a core adds to its throughput: 0 for nothing,
     /// 1 for as much as another core.
     pub smt_gain: f64,
@@ -39,6 +43,11 @@ impl Testbed {
         self.cores_per_socket * self.threads_per_core
     }
 
+    /// CPUs that the threads of one container wake on.
+    pub fn wake_cpus(&self) -> u32 {
+        self.wake_cpus.unwrap_or_else(|| self.cpus_per_socket())
+    }
+
     /// Says what is wrong with the numbers, if anything.
     pub fn check(&self) -> Result<(), String> {
         let counts = [
@@ -51,6 +60,13 @@ impl Testbed {
             if value == 0 || value > max {
                 return Err(format!("`{name}` must be between 1 and {max}, not {value}"));
             }
+        }
+        if !(1..=self.cpus_per_host()).contains(&self.wake_cpus()) {
+            return Err(format!(
+                "`wake_cpus` must be between 1 and the {} CPUs of a host, not {}",
+                self.cpus_per_host(),
+                self.wake_cpus()
+            ));
         }
         if !(0.0..=1.0).contains(&self.smt_gain) {
             return Err(format!(

@@ -126,6 +126,9 @@ pub struct Memory {
     /// Share of the limit at start that the heap takes (JVMs sized by their
     /// container).
     pub heap_share: f64,
+    /// Part of `start` that is page cache: charged like the rest, but given back
+    /// by the kernel before it runs out of memory.
+    pub page_cache: Bytes,
 }
 
 /// One kind of request.

@@ -8,6 +8,7 @@
 //! sigma = 0.5
 //! start_time = "15s"
 //! working_set = "0.5 MiB"            # per call in service; 0 if absent
+//! page_cache = "60 MiB"              # of what `start` holds; 0 if absent
 //! warm_up = { factor = 2.5, calls = 3000, compile = "15s" }
 //!
 //! [services.front]                   # one container each
@@ -93,6 +94,7 @@ struct RuntimeTable {
     sigma: Spanned<f64>,
     start_time: Spanned<Span>,
     working_set: Option<Spanned<Bytes>>,
+    page_cache: Option<Spanned<Bytes>>,
     warm_up: Option<WarmUpTable>,
 }
 
@@ -142,6 +144,7 @@ struct MemoryTable {
     ceiling: Option<Spanned<Bytes>>,
     working_set: Option<Spanned<Bytes>>,
     heap_share: Option<Spanned<f64>>,
+    page_cache: Option<Spanned<Bytes>>,
 }
 
 #[derive(Deserialize)]
@@ -331,6 +334,7 @@ impl Reader<'_> {
             }
         }
         let working_set = table.working_set.as_ref().or(runtime.working_set.as_ref());
+        let page_cache = table.page_cache.as_ref().or(runtime.page_cache.as_ref());
         Ok(Memory {
             start,
             per_call: self.at_most("per_call", table.per_call.as_ref(), MAX_MEMORY)?,
@@ -341,6 +345,9 @@ impl Reader<'_> {
                 Some(share) => self.number("heap_share", share, 0.0..=0.95)?,
                 None => 0.0,
             },
+            page_cache: self
+                .at_most("page_cache", page_cache, MAX_MEMORY)?
+                .min(start),
         })
     }
 

@@ -37,7 +37,7 @@ fn the_loads_of_the_escra_paper() {
     assert_eq!((rates.len(), *step), (30, Span::from_secs(6)));
     let least = rates.iter().copied().fold(f64::INFINITY, f64::min);
     let largest = rates.iter().copied().fold(0.0, f64::max);
-    assert_eq!((least, largest), (56.0 * 2.67, 548.0 * 2.67));
+    assert_eq!((least, largest), (56.0 * 2.3, 548.0 * 2.3));
     assert_eq!(scenario("alibaba", 1), alibaba);
     assert_ne!(scenario("alibaba", 2), alibaba);
 }
