@@ -3,9 +3,11 @@
 //! - [`layer`]: TOML laid over TOML, with the place of every key kept.
 //! - [`set`]: `--set key=value`.
 //! - [`format`](mod@format): the file as it is written.
+//! - [`filter`]: `--filter column=value`.
 //! - [`pieces`]: finds the applications, workloads, testbeds, allocators and
 //!   clients it names.
 //! - [`policy`]: from an allocator piece to a policy of the core.
+//! - [`column`], [`check`]: columns of its own, and whether all fits together.
 //! - [`matrix`]: from the file to its cells, everything read and checked.
 //! - [`find`]: scenario files in folders.
 
@@ -15,12 +17,19 @@ pub mod set;
 
 pub mod format;
 
+pub mod filter;
+
 pub mod pieces;
 
 pub mod policy;
+
+pub mod column;
+
+pub mod check;
 
 pub mod matrix;
 
 pub mod find;
 
-pub use matrix::{Cell, Filter, Scenario};
+pub use filter::Filter;
+pub use matrix::{Cell, Scenario};

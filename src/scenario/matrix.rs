@@ -9,24 +9,17 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use tidegate_core::Span;
 use tidegate_sim::{Client, Testbed};
-use tidegate_workloads::{Application, FileError, Load, file};
+use tidegate_workloads::{Application, FileError, Load};
 use toml::{Table, Value};
 
 use crate::error::Error;
-use crate::scenario::format::{
-    Compare, Expect, Form, Labels, Limit, Run, ScenarioFile, Seeds, Where, World, label,
-};
-use crate::scenario::layer::{Document, KeyPath, Layer, Location, spell};
+use crate::scenario::check;
+use crate::scenario::column::{self, Target};
+use crate::scenario::filter::Filter;
+use crate::scenario::format::{Labels, Limit, Run, ScenarioFile, Seeds, label};
+use crate::scenario::layer::{Document, KeyPath, Layer, Location};
 use crate::scenario::pieces::{Kind, Library};
 use crate::scenario::policy::{self, Policy};
-use crate::scenario::set;
-
-/// More cells times seeds than this are taken for a slip of the pen.
-const MAX_RUNS: usize = 100_000;
-/// The longest a cell may run: a simulated day.
-const MAX_DURATION: Span = Span::from_secs(24 * 3_600);
-/// Columns of `summary.csv` that are not the matrix's.
-const RESERVED: [&str; 5] = ["scenario", "seed", "metric", "unit", "value"];
 
 /// A scenario, ready to run.
 #[derive(Clone, Debug)]
@@ -82,89 +75,6 @@ pub struct Cell {
     pub hash: String,
 }
 
-/// Which cells of a scenario to run: `--filter`.
-#[derive(Clone, Debug, Default)]
-pub struct Filter {
-    /// The values allowed in each column named.
-    columns: BTreeMap<String, BTreeSet<String>>,
-}
-
-impl Filter {
-    /// Reads `column=value` arguments. Several values of one column are
-    /// alternatives.
-    ///
-    /// # Errors
-    /// When an argument has no `=`.
-    pub fn parse(arguments: &[String]) -> Result<Filter, Error> {
-        let mut columns: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-        for argument in arguments {
-            let Some((column, value)) = argument.split_once('=') else {
-                return Err(Error::Usage(format!(
-                    "--filter {argument}: there is no `=`; expected column=value, such as \
-                     allocator=escra"
-                )));
-            };
-            columns
-                .entry(column.to_owned())
-                .or_default()
-                .insert(value.to_owned());
-        }
-        Ok(Filter { columns })
-    }
-
-    /// Refuses columns and values that the matrix does not have.
-    fn check(&self, file: &ScenarioFile, columns: &[String]) -> Result<(), Error> {
-        for (column, values) in &self.columns {
-            let names = columns.iter().map(String::as_str);
-            let Some(labels) = file.matrix.get(column) else {
-                let help = file::suggestion(column, names);
-                return Err(unknown_filter("column", column, column, values, help));
-            };
-            let labels: Vec<String> = labels.texts().collect();
-            for value in values {
-                if !labels.contains(value) {
-                    let help = file::suggestion(value, labels.iter().map(String::as_str));
-                    return Err(unknown_filter(
-                        &format!("value of `{column}`"),
-                        value,
-                        column,
-                        values,
-                        help,
-                    ));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn admits(&self, columns: &[String], labels: &[String]) -> bool {
-        columns.iter().zip(labels).all(|(column, label)| {
-            self.columns
-                .get(column)
-                .is_none_or(|values| values.contains(label))
-        })
-    }
-}
-
-fn unknown_filter(
-    what: &str,
-    name: &str,
-    column: &str,
-    values: &BTreeSet<String>,
-    help: Option<String>,
-) -> Error {
-    let values: Vec<&str> = values.iter().map(String::as_str).collect();
-    let mut message = format!(
-        "--filter {column}={}: the scenario has no {what} `{name}`",
-        values.join("|")
-    );
-    if let Some(help) = help {
-        message.push_str("\n  help: ");
-        message.push_str(&help);
-    }
-    Error::Usage(message)
-}
-
 impl Scenario {
     /// Reads the scenario at `path`, with the `--set` arguments `changes` on
     /// top, and the cells that `filter` admits.
@@ -186,7 +96,7 @@ impl Scenario {
     pub fn resolve(document: Document, filter: &Filter) -> Result<Scenario, Error> {
         let file: ScenarioFile = document.decode()?;
         let columns = document.order(&["matrix"]);
-        check_shape(&document, &file)?;
+        check::shape(&document, &file)?;
         filter.check(&file, &columns)?;
         let seeds = file.run.seeds.list();
         let name = document
@@ -265,280 +175,6 @@ pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Checks what the types cannot say.
-fn check_shape(document: &Document, file: &ScenarioFile) -> Result<(), FileError> {
-    if file.run.world == World::Live {
-        return Err(document
-            .error(&["run", "world"], "the live world is not built yet")
-            .with_help("`world = \"sim\"` runs the scenario in the simulator"));
-    }
-    if file.run.duration == Span::ZERO || file.run.duration > MAX_DURATION {
-        return Err(document.error(
-            &["run", "duration"],
-            format!(
-                "`duration` must be above zero and at most 24h, not {}",
-                file.run.duration
-            ),
-        ));
-    }
-    let at_seeds = |message: String| Err(document.error(&["run", "seeds"], message));
-    match &file.run.seeds {
-        Seeds::Count(0) => {
-            return at_seeds("a scenario needs at least one seed".to_owned());
-        }
-        Seeds::Count(n) if *n > MAX_RUNS as u64 => {
-            return at_seeds(format!("at most {MAX_RUNS} seeds, not {n}"));
-        }
-        Seeds::List(list) => {
-            if list.is_empty() {
-                return at_seeds("a scenario needs at least one seed".to_owned());
-            }
-            let mut seen = BTreeSet::new();
-            if let Some(twice) = list.iter().find(|seed| !seen.insert(**seed)) {
-                return at_seeds(format!("seed {twice} is there twice"));
-            }
-        }
-        Seeds::Count(_) => {}
-    }
-    if file.title.trim().is_empty() {
-        return Err(document.error(&["title"], "the title says nothing"));
-    }
-    check_columns(document, file)?;
-    for (index, expect) in file.expect.iter().enumerate() {
-        let index = index.to_string();
-        check_where(document, file, &["expect", &index, "where"], &expect.cells)?;
-        check_expect(document, &index, expect)?;
-    }
-    for (index, compare) in file.compare.iter().enumerate() {
-        check_compare(document, file, &index.to_string(), compare)?;
-    }
-    Ok(())
-}
-
-fn check_columns(document: &Document, file: &ScenarioFile) -> Result<(), FileError> {
-    for (column, path) in &file.columns {
-        if Kind::from_name(column).is_some() || RESERVED.contains(&column.as_str()) {
-            return Err(document.key_error(
-                &["columns", column],
-                format!("a column cannot be called `{column}`: the name has a meaning"),
-            ));
-        }
-        if !file.matrix.contains_key(column) {
-            return Err(document.key_error(
-                &["columns", column],
-                format!("the matrix has no values for the column `{column}`"),
-            ));
-        }
-        column_target(path).map_err(|message| document.error(&["columns", column], message))?;
-    }
-    let known: Vec<&str> = Kind::ALL
-        .iter()
-        .map(|kind| kind.name())
-        .chain(file.columns.keys().map(String::as_str))
-        .collect();
-    for column in file.matrix.keys() {
-        if known.contains(&column.as_str()) {
-            continue;
-        }
-        let error = document.key_error(&["matrix", column], format!("unknown column `{column}`"));
-        let help = match file::nearest(column, known.iter().copied()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!(
-                "say in [columns] what it sets, such as {column} = \"allocator.update_period\""
-            ),
-        };
-        return Err(error.with_help(help));
-    }
-    for kind in [Kind::Application, Kind::Workload, Kind::Allocator] {
-        if !file.matrix.contains_key(kind.name()) {
-            return Err(document.key_error(
-                &["matrix"],
-                format!(
-                    "missing key `{0}`: the matrix needs a column `{0}`",
-                    kind.name()
-                ),
-            ));
-        }
-    }
-    let mut runs = file.run.seeds.list().len();
-    for (column, labels) in &file.matrix {
-        if labels.0.is_empty() {
-            return Err(document.error(
-                &["matrix", column],
-                format!("the column `{column}` has no values"),
-            ));
-        }
-        let mut seen = BTreeSet::new();
-        for (index, value) in labels.0.iter().enumerate() {
-            let index = index.to_string();
-            let text = label(value);
-            if Kind::from_name(column).is_some() && !value.is_str() {
-                return Err(document.error(
-                    &["matrix", column, &index],
-                    format!(
-                        "expected the name of a piece in quotes, found {}",
-                        value.type_str()
-                    ),
-                ));
-            }
-            if !seen.insert(text.clone()) {
-                return Err(document.error(
-                    &["matrix", column, &index],
-                    format!("`{text}` is twice in the column `{column}`"),
-                ));
-            }
-        }
-        runs = runs.saturating_mul(labels.0.len());
-        if runs > MAX_RUNS {
-            return Err(document.key_error(
-                &["matrix"],
-                format!("cells times seeds come to more than {MAX_RUNS} runs"),
-            ));
-        }
-    }
-    for (name, given) in [("testbed", &file.run.testbed), ("client", &file.run.client)] {
-        if given.is_some() && file.matrix.contains_key(name) {
-            return Err(document.key_error(
-                &["run", name],
-                format!("`{name}` is a column of the matrix too: which one counts?"),
-            ));
-        }
-    }
-    if file.run.testbed.is_none() && !file.matrix.contains_key("testbed") {
-        return Err(document.key_error(
-            &["run"],
-            "missing key `testbed`: on which machines does it run?",
-        ));
-    }
-    Ok(())
-}
-
-fn check_expect(document: &Document, index: &str, expect: &Expect) -> Result<(), FileError> {
-    match (expect.min, expect.max) {
-        (None, None) => Err(document.error(
-            &["expect", index],
-            "an [[expect]] needs `min`, `max` or both",
-        )),
-        (Some(min), Some(max)) if min > max => Err(document.error(
-            &["expect", index, "min"],
-            format!("nothing is at least {min} and at most {max}"),
-        )),
-        _ => Ok(()),
-    }
-}
-
-fn check_compare(
-    document: &Document,
-    file: &ScenarioFile,
-    index: &str,
-    compare: &Compare,
-) -> Result<(), FileError> {
-    check_where(document, file, &["compare", index, "of"], &compare.of)?;
-    check_where(document, file, &["compare", index, "where"], &compare.cells)?;
-    let value = compare.form == Form::Value;
-    match &compare.against {
-        Some(_) if value => Err(document.error(
-            &["compare", index, "against"],
-            "`against` needs `as = \"reduction_percent\"` or `as = \"increase_percent\"`",
-        )),
-        None if !value => Err(document.error(
-            &["compare", index, "as"],
-            "a change in percent needs `against`: the cells it is a change from",
-        )),
-        None => Ok(()),
-        Some(against) => {
-            check_where(document, file, &["compare", index, "against"], against)?;
-            if !compare.of.keys().eq(against.keys()) {
-                return Err(document.error(
-                    &["compare", index, "against"],
-                    "`of` and `against` must name the same columns: cells are paired over the \
-                     others",
-                ));
-            }
-            for (name, side) in [("of", &compare.of), ("against", against)] {
-                if let Some(column) = side.keys().find(|column| side[*column].0.len() != 1) {
-                    return Err(document.error(
-                        &["compare", index, name, column],
-                        "cells are paired one to one: a single value is needed here",
-                    ));
-                }
-            }
-            Ok(())
-        }
-    }
-}
-
-/// Refuses columns and values that the matrix does not have.
-fn check_where(
-    document: &Document,
-    file: &ScenarioFile,
-    at: &[&str],
-    selection: &Where,
-) -> Result<(), FileError> {
-    for (column, values) in selection {
-        let here: Vec<&str> = at.iter().copied().chain([column.as_str()]).collect();
-        let Some(labels) = file.matrix.get(column) else {
-            let error = document.key_error(&here, format!("the matrix has no column `{column}`"));
-            return Err(suggest(
-                error,
-                column,
-                file.matrix.keys().map(String::as_str),
-            ));
-        };
-        for value in values.texts() {
-            if !labels.contains(&value) {
-                let labels: Vec<String> = labels.texts().collect();
-                let error = document.error(
-                    &here,
-                    format!("the column `{column}` has no value `{value}`"),
-                );
-                return Err(suggest(error, &value, labels.iter().map(String::as_str)));
-            }
-        }
-    }
-    Ok(())
-}
-
-fn suggest<'a>(
-    error: FileError,
-    name: &str,
-    candidates: impl IntoIterator<Item = &'a str, IntoIter: Clone>,
-) -> FileError {
-    match file::suggestion(name, candidates) {
-        Some(help) => error.with_help(help),
-        None => error,
-    }
-}
-
-/// What a column of `[columns]` sets.
-enum Target {
-    /// A key inside pieces of a kind.
-    Piece(Kind, KeyPath),
-    /// A key of `[limit]`.
-    Limit(KeyPath),
-    /// `run.duration`.
-    Duration,
-}
-
-fn column_target(path: &str) -> Result<Target, String> {
-    let wrong = || {
-        format!(
-            "`{path}` is no key that a column can set: expected `allocator.`, `workload.`, \
-             `application.`, `testbed.`, `client.` or `limit.` and a key, or `run.duration`"
-        )
-    };
-    let keys = set::keys(path).ok_or_else(wrong)?;
-    match keys.split_first() {
-        Some((root, rest)) if !rest.is_empty() => match (root.as_str(), Kind::from_name(root)) {
-            (_, Some(kind)) => Ok(Target::Piece(kind, rest.to_vec())),
-            ("limit", _) => Ok(Target::Limit(rest.to_vec())),
-            ("run", _) if spell(rest) == "duration" => Ok(Target::Duration),
-            _ => Err(wrong()),
-        },
-        _ => Err(wrong()),
-    }
-}
-
 /// Every combination of the columns' values, with the number of each in its
 /// column; the last column varies fastest.
 fn combinations<'a>(file: &'a ScenarioFile, columns: &[String]) -> Vec<Vec<(usize, &'a Value)>> {
@@ -602,7 +238,7 @@ impl Resolver<'_> {
             let index = index.to_string();
             let at = self.at(&["matrix", column, &index]);
             let layer = |keys: &[String]| Layer::single(keys, (*value).clone(), &at);
-            match column_target(path).map_err(|message| at.error(message))? {
+            match column::target(path).map_err(|message| at.error(message))? {
                 Target::Piece(kind, keys) => changes.entry(kind).or_default().push(layer(&keys)),
                 Target::Limit(keys) => {
                     let mut document = self
@@ -620,11 +256,7 @@ impl Resolver<'_> {
                     duration = label(value)
                         .parse()
                         .map_err(|error| at.error(format!("{error}")))?;
-                    if duration == Span::ZERO || duration > MAX_DURATION {
-                        return Err(at.error(format!(
-                            "`duration` must be above zero and at most 24h, not {duration}"
-                        )));
-                    }
+                    check::duration(duration).map_err(|message| at.error(message))?;
                 }
             }
         }
