@@ -51,6 +51,7 @@ fn run(cell: &Cell, allocator: &mut dyn Allocator) -> Outcome {
         load: &cell.loads[0],
         testbed: &cell.testbed,
         client: cell.client,
+        settle: Span::ZERO,
         duration: cell.duration,
         seed: SEED,
     };

@@ -257,7 +257,8 @@ impl Allocator for Autopilot {
             self.tracked[index] = Some(self.track());
         }
         if self.next_update.is_none() {
-            self.next_update = Some(now + self.config.update_period);
+            let first = self.config.first_update;
+            self.next_update = Some(now + first.unwrap_or(self.config.update_period));
         }
         Limits {
             cpu: Cores(self.cpu.join(id, self.config.cpu_initial.0)),

@@ -17,6 +17,9 @@ pub struct Experiment<'a> {
     pub testbed: &'a Testbed,
     /// Who sends them.
     pub client: Client,
+    /// How long the containers run before the client begins. What happens then
+    /// is simulated but not measured.
+    pub settle: Span,
     /// How long the client sends.
     pub duration: Span,
     /// Seed of all random streams.

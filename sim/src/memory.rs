@@ -14,7 +14,7 @@ pub(crate) struct Memory {
     heap: u64,
     /// Calls in service.
     in_service: u64,
-    pub(crate) max: u64,
+    max: u64,
 }
 
 impl Memory {
@@ -85,6 +85,15 @@ impl Memory {
             self.limit = limit;
         }
         self.note();
+    }
+
+    /// The highest use since the start, or since the last `forget_maximum`.
+    pub(crate) fn max(&self) -> u64 {
+        self.max
+    }
+
+    pub(crate) fn forget_maximum(&mut self) {
+        self.max = self.used();
     }
 
     fn note(&mut self) {

@@ -68,7 +68,7 @@ impl Recorder {
     pub(crate) fn new(
         telemetry: Telemetry,
         containers: usize,
-        warm_up: Span,
+        warm_up: Time,
         duration: Span,
     ) -> Recorder {
         let slack = || Slack {
@@ -83,7 +83,7 @@ impl Recorder {
         };
         Recorder {
             telemetry,
-            warm_up: Time::ZERO + warm_up,
+            warm_up,
             duration,
             latency: histogram(86_400_000_000),
             latency_sum: 0.0,

@@ -76,6 +76,8 @@ pub(crate) enum Event {
     Usage,
     /// Slack is sampled.
     Sample,
+    /// The client begins; from now on it counts.
+    Begin,
     End,
 }
 
@@ -119,6 +121,9 @@ struct Instance<'a> {
     used_at_report: u64,
     used_at_usage: u64,
     used_at_sample: u64,
+    /// CPU used, and active and throttled periods, when measuring began.
+    used_at_begin: u64,
+    periods_at_begin: (u64, u64),
 }
 
 /// A connection of the client.
@@ -145,6 +150,8 @@ struct World<'a, 'b> {
     control: Control<'b>,
     recorder: Recorder,
     resolution: Span,
+    /// When the client begins.
+    origin: Time,
     signals: Vec<Signal>,
     done: bool,
 }
@@ -155,7 +162,7 @@ struct World<'a, 'b> {
 /// the application's services.
 pub fn run(experiment: &Experiment<'_>, allocator: &mut dyn Allocator) -> Outcome {
     let mut world = World::new(experiment, allocator);
-    world.begin();
+    world.start();
     while !world.done {
         match world.queue.pop() {
             Some(event) => world.handle(event),
@@ -219,12 +226,14 @@ impl<'a, 'b> World<'a, 'b> {
                 used_at_report: 0,
                 used_at_usage: 0,
                 used_at_sample: 0,
+                used_at_begin: 0,
+                periods_at_begin: (0, 0),
             });
         }
         let recorder = Recorder::new(
             telemetry,
             instances.len(),
-            experiment.client.warm_up,
+            Time::ZERO + experiment.settle + experiment.client.warm_up,
             experiment.duration,
         );
         World {
@@ -241,12 +250,14 @@ impl<'a, 'b> World<'a, 'b> {
             control: Control::new(allocator),
             recorder,
             resolution,
+            origin: Time::ZERO + experiment.settle,
             signals: Vec::new(),
             done: false,
         }
     }
 
-    fn begin(&mut self) {
+    /// Starts the containers.
+    fn start(&mut self) {
         let experiment = self.experiment;
         for container in 0..self.instances.len() as u32 {
             let started = Observation::Started(ContainerId(container));
@@ -254,6 +265,26 @@ impl<'a, 'b> World<'a, 'b> {
             self.schedule_background(container);
             self.check_memory(container);
         }
+        if let Some(interval) = self.control.sampling() {
+            self.queue.after(interval, Event::Usage);
+        }
+        self.queue.at(self.origin, Event::Begin);
+        self.queue.at(self.origin + experiment.duration, Event::End);
+        self.schedule_wake();
+    }
+
+    /// Starts the client and begins to measure.
+    fn begin(&mut self) {
+        let now = self.queue.now();
+        for (index, instance) in self.instances.iter_mut().enumerate() {
+            let used = self.machine.used(index as u32, now);
+            let group = self.machine.group(index as u32);
+            instance.used_at_sample = used;
+            instance.used_at_begin = used;
+            instance.periods_at_begin = (group.nr_periods(), group.nr_throttled());
+            instance.memory.forget_maximum();
+        }
+        let experiment = self.experiment;
         let connections = experiment.client.connections;
         for id in 0..connections {
             let rng = stream(experiment.seed, "arrivals", u64::from(id));
@@ -263,14 +294,9 @@ impl<'a, 'b> World<'a, 'b> {
                 intended: Time::ZERO,
                 requests: 0,
             });
-            self.next_request(id, Time::ZERO);
-        }
-        if let Some(interval) = self.control.sampling() {
-            self.queue.after(interval, Event::Usage);
+            self.next_request(id, now);
         }
         self.queue.after(self.resolution, Event::Sample);
-        self.queue.at(Time::ZERO + experiment.duration, Event::End);
-        self.schedule_wake();
     }
 
     fn handle(&mut self, event: Event) {
@@ -317,6 +343,7 @@ impl<'a, 'b> World<'a, 'b> {
             Event::Wake => self.wake(),
             Event::Usage => self.sample_usage(),
             Event::Sample => self.sample_slack(),
+            Event::Begin => self.begin(),
             Event::End => self.done = true,
         }
     }
@@ -357,9 +384,10 @@ impl<'a, 'b> World<'a, 'b> {
     fn next_request(&mut self, id: u32, earliest: Time) {
         let connection = &mut self.connections[id as usize];
         // Streams of arrivals never end.
-        let Some(intended) = connection.arrivals.next() else {
+        let Some(sent) = connection.arrivals.next() else {
             return;
         };
+        let intended = self.origin + sent.since(Time::ZERO);
         connection.intended = intended;
         let number = connection.requests;
         connection.requests += 1;
@@ -399,25 +427,28 @@ impl<'a, 'b> World<'a, 'b> {
             // Requests that were due but never got their turn.
             let due = |time: &Time| *time < Time::ZERO + duration;
             let waiting = connection.arrivals.by_ref().take_while(due).count() as u64;
-            let turn = u64::from(due(&connection.intended));
+            let turn = u64::from(connection.intended < self.origin + duration);
             self.recorder.sent += connection.requests - 1 + turn + waiting;
         }
         let mut used = 0.0;
         let mut periods = (0, 0);
         let mut containers = Vec::new();
         for (index, instance) in self.instances.iter().enumerate() {
-            let cpu = self.machine.used(index as u32, end) as f64 * 1e-9;
+            let cpu = self.machine.used(index as u32, end) - instance.used_at_begin;
+            let cpu = cpu as f64 * 1e-9;
             let group = self.machine.group(index as u32);
+            let active = group.nr_periods() - instance.periods_at_begin.0;
+            let throttled = group.nr_throttled() - instance.periods_at_begin.1;
             used += cpu;
-            periods.0 += group.nr_periods();
-            periods.1 += group.nr_throttled();
+            periods.0 += active;
+            periods.1 += throttled;
             containers.push(ContainerUse {
                 service: instance.service.name.clone(),
                 cpu_mean_cores: cpu / duration.as_secs_f64(),
                 cpu_limit_mean_cores: self.recorder.cpu_limit_mean(index),
-                memory_max_mib: instance.memory.max as f64 / 1_048_576.0,
-                periods: group.nr_periods(),
-                throttled_periods: group.nr_throttled(),
+                memory_max_mib: instance.memory.max() as f64 / 1_048_576.0,
+                periods: active,
+                throttled_periods: throttled,
                 oom_kills: instance.oom_kills,
             });
         }

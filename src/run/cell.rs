@@ -106,6 +106,7 @@ pub fn run(cell: &Cell, seed_index: usize, seed: u64) -> Result<Finished, String
         load,
         testbed: &cell.testbed,
         client: cell.client,
+        settle: cell.settle,
         duration: cell.duration,
         seed,
     };
@@ -133,6 +134,7 @@ pub fn metrics(scenario: &Scenario) -> Result<Vec<String>, String> {
         return Ok(Vec::new());
     };
     let mut glimpse = first.clone();
+    glimpse.settle = Span::ZERO;
     glimpse.duration = glimpse.duration.min(Span::from_millis(100));
     let finished = run(&glimpse, 0, *seed)?;
     Ok(finished

@@ -41,6 +41,10 @@ pub(crate) fn shape(document: &Document, file: &ScenarioFile) -> Result<(), File
             .with_help("`world = \"sim\"` runs the scenario in the simulator"));
     }
     duration(file.run.duration).map_err(|message| document.error(&["run", "duration"], message))?;
+    if file.run.settle > MAX_DURATION {
+        let message = format!("`settle` must be at most 24h, not {}", file.run.settle);
+        return Err(document.error(&["run", "settle"], message));
+    }
     let at_seeds = |message: String| Err(document.error(&["run", "seeds"], message));
     match &file.run.seeds {
         Seeds::Count(0) => {

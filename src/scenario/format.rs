@@ -75,6 +75,11 @@ pub struct Run {
     /// How long the client sends: "180s".
     #[schemars(with = "String")]
     pub duration: Span,
+    /// How long the containers run before the client begins: "60s". Not
+    /// measured; nothing if not given.
+    #[serde(default)]
+    #[schemars(with = "String")]
+    pub settle: Span,
     /// How many seeds (1, 2, ... n), or which ones.
     #[serde(default)]
     pub seeds: Seeds,

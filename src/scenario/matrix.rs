@@ -69,6 +69,8 @@ pub struct Cell {
     pub policy: Policy,
     /// The application-wide limit Ω.
     pub limit: Limit,
+    /// How long the containers run before the client begins.
+    pub settle: Span,
     /// How long the client sends.
     pub duration: Span,
     /// SHA-256 of everything above.
@@ -303,6 +305,7 @@ impl Resolver<'_> {
             client: read_client(&client)?,
             policy: Policy::read(Arc::unwrap_or_clone(allocator))?,
             limit,
+            settle: self.file.run.settle,
             duration,
             hash: hex(&hash.finalize()),
         })

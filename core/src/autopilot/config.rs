@@ -47,6 +47,10 @@ pub enum Recommender {
 pub struct Config {
     /// Time between two updates of the limits, and the length of a window.
     pub update_period: Span,
+    /// Time from the first container to the first update; one `update_period` if
+    /// not given. Stands for a recommender that is started later than the
+    /// containers, or needs more history before it speaks.
+    pub first_update: Option<Span>,
     /// Time between two usage samples.
     pub sampling: Span,
     /// Who recommends CPU limits.
@@ -127,6 +131,7 @@ impl Default for Config {
     fn default() -> Config {
         Config {
             update_period: Span::from_secs(1),
+            first_update: None,
             sampling: Span::from_millis(100),
             cpu_recommender: Recommender::Ml,
             memory_recommender: Recommender::Ml,
@@ -187,6 +192,11 @@ impl Config {
         must(
             self.update_period > Span::ZERO,
             "update_period",
+            "longer than zero",
+        )?;
+        must(
+            self.first_update.is_none_or(|first| first > Span::ZERO),
+            "first_update",
             "longer than zero",
         )?;
         must(
