@@ -143,8 +143,7 @@ impl Rig {
             let now = self.queue.now();
             match event {
                 Event::Machine(timer) => {
-                    self.machine
-                        .fire(now, timer, &mut self.queue, &mut signals);
+                    self.machine.fire(now, timer, &mut self.queue, &mut signals);
                 }
                 Event::Start(start) => self.start(start),
                 Event::Write { group, limit } => {
@@ -265,7 +264,7 @@ fn sojourn(
     let mut began: Vec<Time> = Vec::new();
     let mut free: Vec<Task> = Vec::new();
     let mut signals = Vec::new();
-    let (mut done, mut total, mut charged) = (0, 0.0, 0.0);
+    let (mut done, mut total, mut charged) = (0usize, 0.0, 0.0);
     let warm_up = tasks / 10;
     let batch = tasks / BATCHES;
     let mut means = Vec::new();
@@ -298,7 +297,7 @@ fn sojourn(
                 done += 1;
                 if done > warm_up {
                     total += now.since(began[task as usize]).0 as f64 / UNIT;
-                    if (done - warm_up) % batch == 0 {
+                    if (done - warm_up).is_multiple_of(batch) {
                         means.push(total / batch as f64);
                         total = 0.0;
                     }
@@ -322,7 +321,10 @@ fn sojourn(
 #[track_caller]
 fn assert_sojourn((mean, half): (f64, f64), theory: f64, width: f64) {
     assert!(half < width * theory, "{mean} ± {half} is too wide");
-    assert!((mean - theory).abs() < half, "{mean} ± {half}, not {theory}");
+    assert!(
+        (mean - theory).abs() < half,
+        "{mean} ± {half}, not {theory}"
+    );
 }
 
 fn exponential(rng: &mut ChaCha8Rng) -> f64 {
@@ -416,7 +418,11 @@ fn the_second_thread_of_a_core_adds_only_its_gain() {
         rig.run(ms(1000.0));
         let expected: Vec<_> = (0..n).map(|task| (task, finish)).collect();
         assert_finished(&rig, &expected);
-        assert!((rig.used_ms() - used).abs() < 1e-4, "{n}: {}", rig.used_ms());
+        assert!(
+            (rig.used_ms() - used).abs() < 1e-4,
+            "{n}: {}",
+            rig.used_ms()
+        );
     }
 }
 
@@ -524,9 +530,7 @@ fn a_wave_under_its_limit_is_never_throttled() {
         let mut rig = Rig::limited(8, kernel, 30.0);
         rig.wave(0.0, 0, 20.0, 83.0, 50);
         rig.run(ms(10_000.0));
-        let expected: Vec<_> = (0..50)
-            .map(|n| (0, 20.0 + 103.0 * f64::from(n)))
-            .collect();
+        let expected: Vec<_> = (0..50).map(|n| (0, 20.0 + 103.0 * f64::from(n))).collect();
         assert_finished(&rig, &expected);
         assert_eq!(rig.counts().1, 0);
     }
@@ -542,7 +546,12 @@ fn a_wave_over_its_limit_repeats_with_the_beat_of_its_periods() {
     rig.wave(0.0, 0, 40.0, 60.0, 12);
     rig.run(ms(10_000.0));
     let expected: Vec<_> = (0..12)
-        .map(|n| (0, 400.0 * f64::from(n / 3) + [110.0, 220.0, 330.0][n as usize % 3]))
+        .map(|n| {
+            (
+                0,
+                400.0 * f64::from(n / 3) + [110.0, 220.0, 330.0][n as usize % 3],
+            )
+        })
         .collect();
     assert_finished(&rig, &expected);
     assert_eq!(rig.counts(), (17, 15));
@@ -887,31 +896,4 @@ fn a_long_run_has_as_many_events_per_second_as_a_short_one() {
     };
     let (short, long) = (scheduled(10), scheduled(100));
     assert!((long / short - 1.0).abs() < 0.03, "{short} and {long}");
-}
-
-#[test]
-fn scratch_timer() {
-    let mut rig = Rig::limited(4, NEW, 20.0);
-    rig.burst(0.0, 0, 2.0);
-    rig.burst(299.5, 1, 500.0);
-    rig.run(ms(60_000.0));
-    eprintln!("{:?} {:?}", rig.finish_ms(), rig.ended);
-}
-#[test]
-fn scratch_write() {
-    let mut rig = Rig::new(&testbed(4, 1, NEW));
-    rig.machine.add(0, 0, None);
-    rig.burst(0.0, 0, 100.0);
-    rig.write(10.0, 20.0);
-    rig.run(ms(60_000.0));
-    eprintln!("{:?} {:?}", rig.finish_ms(), rig.ended);
-}
-#[test]
-fn scratch_overload() {
-    let mut rig = Rig::limited(1, NEW, 400.0);
-    for task in 0..60 {
-    rig.burst(0.0, task, 20.0);
-    }
-    rig.run(ms(60_000.0));
-    eprintln!("{:?} {:?}", rig.finish_ms().len(), rig.ended);
 }
