@@ -624,6 +624,21 @@ fn a_request_fails_when_a_service_it_needs_is_killed() {
 }
 
 #[test]
+fn a_call_that_failed_is_not_repeated() {
+    // b is killed by the second of three calls, 1.9 ms after the request was
+    // sent; a hears of it at 2, goes on for the other half of its work and
+    // answers. A third call would wait for b to come back.
+    let call = "call = { to = \"a\", op = \"\", cpu = \"1 ms\", stages = [
+        [{ to = \"b\", op = \"\", cpu = \"1 ms\", repeat = 3 }],
+    ] }";
+    let memory = "memory = { start = \"10 MiB\", per_call = \"60 MiB\" }\n";
+    let setup = Setup::new(application(&["", memory], call)).lasting(0.05);
+    let outcome = setup.run(&mut Script::new(8.0, mib(100)));
+    assert_value(&outcome, "requests_failed", 1.0);
+    assert_value(&outcome, "latency_mean_ms", 2.6);
+}
+
+#[test]
 fn a_trapped_call_goes_on_when_memory_comes() {
     // The 11th call, at 1 s, waits for a message each way and for the limit.
     let keys = "memory = { start = \"100 MiB\", per_call = \"1 MiB\" }\n";
