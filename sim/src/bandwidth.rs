@@ -16,6 +16,10 @@ use crate::testbed::{Cfs, Kernel};
 /// Quota of a group without a limit.
 pub const UNLIMITED: u64 = u64::MAX;
 
+/// So close to a period's end nothing is handed out any more
+/// (`min_bandwidth_expiration`).
+const NEAR_END: Span = Span::from_millis(2);
+
 /// Runtime a CPU holds of a group (`cfs_rq->runtime_remaining`).
 #[derive(Clone, Copy, Debug, Default)]
 struct Local {
@@ -48,6 +52,7 @@ pub struct Group {
     /// No slice was handed out since the last refill.
     idle: bool,
     last_end: Time,
+    next_end: Time,
     slack_armed: bool,
     nr_periods: u64,
     nr_throttled: u64,
@@ -69,6 +74,7 @@ impl Group {
             timer_runs: false,
             idle: true,
             last_end: Time::ZERO,
+            next_end: Time::ZERO,
             slack_armed: false,
             nr_periods: 0,
             nr_throttled: 0,
@@ -126,15 +132,13 @@ impl Group {
         if self.quota == UNLIMITED {
             return (UNLIMITED, None);
         }
-        let timer = self.start_timer(now);
-        let slice = self.cfs.slice.0;
-        let pool = self.pool;
-        let local = self.local_mut(cpu);
-        if local.remaining > 0 {
-            return (local.remaining, timer);
+        let held = self.local_mut(cpu).remaining;
+        if held > 0 {
+            return (held, None);
         }
-        let amount = pool.min(slice);
-        local.remaining = amount;
+        let timer = self.start_timer(now);
+        let amount = self.pool.min(self.cfs.slice.0);
+        self.local_mut(cpu).remaining = amount;
         if amount > 0 {
             self.pool -= amount;
             self.idle = false;
@@ -157,6 +161,7 @@ impl Group {
             self.last_end + Span((passed + 1) * period)
         };
         self.period = self.period.wrapping_add(1);
+        self.next_end = next;
         Some(next)
     }
 
@@ -184,7 +189,9 @@ impl Group {
         local.remaining = keep;
         self.pool += returned;
         let wanted = self.pool > self.cfs.slice.0 && !self.throttled.is_empty();
-        if wanted && (self.push_slack || !self.slack_armed) {
+        // Not worth it where the period ends before it, or soon after.
+        let in_time = now + self.cfs.slack_delay + NEAR_END <= self.next_end;
+        if wanted && in_time && (self.push_slack || !self.slack_armed) {
             self.slack_armed = true;
             return Some(now + self.cfs.slack_delay);
         }
@@ -207,6 +214,7 @@ impl Group {
     /// then taken with [`next_runnable`](Group::next_runnable).
     pub fn end_period(&mut self, now: Time) -> PeriodEnd {
         self.last_end = now;
+        self.next_end = now + self.cfs.period;
         self.nr_periods += 1;
         let throttled = !self.throttled.is_empty();
         if self.idle && !throttled {
@@ -221,9 +229,9 @@ impl Group {
     }
 
     /// The slack timer fired: whether there is something to hand out.
-    pub fn slack(&mut self) -> bool {
+    pub fn slack(&mut self, now: Time) -> bool {
         self.slack_armed = false;
-        self.pool > self.cfs.slice.0
+        self.pool > self.cfs.slice.0 && now + NEAR_END <= self.next_end
     }
 
     /// The throttled CPU that waits longest, if the pool has something for it.
@@ -325,7 +333,7 @@ mod tests {
         assert_eq!(group.release(0, Time(0)), None, "4 ms are below a slice");
         let timer = group.release(1, Time(0));
         assert_eq!(timer, Some(Time(5 * MS)));
-        assert!(group.slack());
+        assert!(group.slack(Time(5 * MS)));
         assert_eq!(group.next_runnable(), Some(2));
     }
 

@@ -270,17 +270,40 @@ impl Machine {
             place.queues[usize::from(cpu)].waiting.push(job);
             return;
         }
-        let (runtime, period) = place.group.acquire(cpu, now);
-        if let Some(end) = period {
-            timers.set(end, Timer::Period { group });
-        }
-        if runtime == 0 {
+        if self.acquire(now, group, cpu, timers) == 0 {
+            let place = &mut self.places[group as usize];
             place.group.throttle(cpu);
             place.queues[usize::from(cpu)].waiting.push(job);
             return;
         }
         self.join(now, group, cpu, job, timers);
         self.arm(now, group, cpu, timers);
+    }
+
+    /// Runtime a CPU has after asking for a slice if it had none.
+    fn acquire(&mut self, now: Time, group: u32, cpu: u16, timers: &mut impl Timers) -> u64 {
+        let (runtime, period) = self.places[group as usize].group.acquire(cpu, now);
+        if let Some(end) = period {
+            timers.set(end, Timer::Period { group });
+        }
+        runtime
+    }
+
+    /// The job on a CPU runs on with the runtime it can get, or is throttled.
+    fn go_on(&mut self, now: Time, group: u32, cpu: u16, timers: &mut impl Timers) {
+        if self.acquire(now, group, cpu, timers) > 0 {
+            self.arm(now, group, cpu, timers);
+            return;
+        }
+        let place = &mut self.places[group as usize];
+        let Some(job) = place.queues[usize::from(cpu)].running else {
+            return;
+        };
+        place.group.throttle(cpu);
+        self.leave(now, group, cpu, timers);
+        self.places[group as usize].queues[usize::from(cpu)]
+            .waiting
+            .push(job);
     }
 
     /// Puts a job on a CPU.
@@ -426,7 +449,7 @@ impl Machine {
             }
             Timer::Slack { group, generation } => {
                 let place = &mut self.places[group as usize];
-                if place.slack_generation == generation && place.group.slack() {
+                if place.slack_generation == generation && place.group.slack(now) {
                     self.wake_throttled(now, group, timers);
                 }
             }
@@ -455,16 +478,7 @@ impl Machine {
             });
             return;
         }
-        let (runtime, _) = place.group.acquire(cpu, now);
-        if runtime > 0 {
-            self.arm(now, group, cpu, timers);
-        } else {
-            place.group.throttle(cpu);
-            self.leave(now, group, cpu, timers);
-            self.places[group as usize].queues[usize::from(cpu)]
-                .waiting
-                .push(job);
-        }
+        self.go_on(now, group, cpu, timers);
     }
 
     /// The finished task's thread goes on with more work on the same CPU.
@@ -480,25 +494,20 @@ impl Machine {
         let place = &mut self.places[group as usize];
         let queue = &mut place.queues[usize::from(cpu)];
         queue.held = false;
-        let job = Job { task, work };
-        queue.running = Some(job);
+        queue.running = Some(Job { task, work });
         queue.since = now;
-        let (runtime, _) = place.group.acquire(cpu, now);
-        if runtime > 0 {
-            self.arm(now, group, cpu, timers);
-        } else {
-            place.group.throttle(cpu);
-            self.leave(now, group, cpu, timers);
-            self.places[group as usize].queues[usize::from(cpu)]
-                .waiting
-                .push(job);
-        }
+        self.go_on(now, group, cpu, timers);
     }
 
     /// The finished task's thread has nothing more to do: its CPU goes idle.
     pub fn idle(&mut self, now: Time, group: u32, cpu: u16, timers: &mut impl Timers) {
         self.places[group as usize].queues[usize::from(cpu)].held = false;
         self.leave(now, group, cpu, timers);
+        self.release(now, group, cpu, timers);
+    }
+
+    /// A CPU that has gone idle returns what it holds.
+    fn release(&mut self, now: Time, group: u32, cpu: u16, timers: &mut impl Timers) {
         let place = &mut self.places[group as usize];
         if let Some(at) = place.group.release(cpu, now) {
             place.slack_generation = place.slack_generation.wrapping_add(1);
@@ -534,17 +543,7 @@ impl Machine {
         }
         self.places[group as usize].group.write(quota);
         for &cpu in &cpus {
-            let place = &mut self.places[group as usize];
-            let (runtime, _) = place.group.acquire(cpu, now);
-            if runtime > 0 {
-                self.arm(now, group, cpu, timers);
-            } else if let Some(job) = place.queues[usize::from(cpu)].running {
-                place.group.throttle(cpu);
-                self.leave(now, group, cpu, timers);
-                self.places[group as usize].queues[usize::from(cpu)]
-                    .waiting
-                    .push(job);
-            }
+            self.go_on(now, group, cpu, timers);
         }
         if self.cfs.refill_on_write {
             self.wake_throttled(now, group, timers);
@@ -556,6 +555,7 @@ impl Machine {
         for cpu in self.running_cpus(group) {
             self.settle(now, group, cpu);
             self.leave(now, group, cpu, timers);
+            self.release(now, group, cpu, timers);
         }
         for queue in &mut self.places[group as usize].queues {
             queue.waiting.clear();

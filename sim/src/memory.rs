@@ -39,6 +39,13 @@ impl Memory {
         self.note();
     }
 
+    /// The process is gone, and its memory with it.
+    pub(crate) fn exit(&mut self) {
+        self.base = 0.0;
+        self.heap = 0;
+        self.in_service = 0;
+    }
+
     /// A call enters service.
     pub(crate) fn enter(&mut self) {
         self.in_service += 1;

@@ -170,11 +170,7 @@ impl Recorder {
         let mut metrics = Vec::new();
         let mut push = |name, unit, value| metrics.push(Metric { name, unit, value });
 
-        push(
-            "throughput_rps",
-            "1/s",
-            self.latency.len() as f64 / seconds,
-        );
+        push("throughput_rps", "1/s", self.latency.len() as f64 / seconds);
         let count = self.latency.len() as f64;
         push("latency_mean_ms", "ms", self.latency_sum / count * 1e-3);
         for (name, quantile) in [
@@ -210,7 +206,11 @@ impl Recorder {
         let quantiles = [0.5, 0.8, 0.99];
 
         let cpu = merge(&|slack| Some(&slack.cpu), CPU);
-        let names = ["cpu_slack_p50_cores", "cpu_slack_p80_cores", "cpu_slack_p99_cores"];
+        let names = [
+            "cpu_slack_p50_cores",
+            "cpu_slack_p80_cores",
+            "cpu_slack_p99_cores",
+        ];
         for (name, q) in names.into_iter().zip(quantiles) {
             push(name, "cores", quantile_of(&cpu, q) / MILLICORE_TENTHS);
         }
@@ -225,7 +225,11 @@ impl Recorder {
             push(name, "cores", quantile_of(&published, q) / MILLICORE_TENTHS);
         }
         let memory = merge(&|slack| Some(&slack.memory), MEMORY);
-        let names = ["mem_slack_p50_mib", "mem_slack_p80_mib", "mem_slack_p99_mib"];
+        let names = [
+            "mem_slack_p50_mib",
+            "mem_slack_p80_mib",
+            "mem_slack_p99_mib",
+        ];
         for (name, q) in names.into_iter().zip(quantiles) {
             push(name, "MiB", quantile_of(&memory, q) / 1024.0);
         }

@@ -102,6 +102,7 @@ struct Instance<'a> {
     /// Calls served since the start.
     served: u64,
     up: bool,
+    started: Time,
     restarts: u32,
     oom_kills: u64,
     /// Whether an out-of-memory event waits for its answer.
@@ -149,6 +150,7 @@ struct World<'a, 'b> {
     free_requests: Vec<u32>,
     control: Control<'b>,
     recorder: Recorder,
+    telemetry: Telemetry,
     resolution: Span,
     /// When the client begins.
     origin: Time,
@@ -211,6 +213,7 @@ impl<'a, 'b> World<'a, 'b> {
                 stalled: Vec::new(),
                 served: 0,
                 up: true,
+                started: Time::ZERO,
                 restarts: 0,
                 oom_kills: 0,
                 oom_waiting: false,
@@ -230,12 +233,6 @@ impl<'a, 'b> World<'a, 'b> {
                 periods_at_begin: (0, 0),
             });
         }
-        let recorder = Recorder::new(
-            telemetry,
-            instances.len(),
-            Time::ZERO + experiment.settle + experiment.client.warm_up,
-            experiment.duration,
-        );
         World {
             experiment,
             plan: Plan::new(application),
@@ -248,7 +245,8 @@ impl<'a, 'b> World<'a, 'b> {
             requests: Vec::new(),
             free_requests: Vec::new(),
             control: Control::new(allocator),
-            recorder,
+            recorder: recorder(experiment, telemetry),
+            telemetry,
             resolution,
             origin: Time::ZERO + experiment.settle,
             signals: Vec::new(),
@@ -283,8 +281,10 @@ impl<'a, 'b> World<'a, 'b> {
             instance.used_at_begin = used;
             instance.periods_at_begin = (group.nr_periods(), group.nr_throttled());
             instance.memory.forget_maximum();
+            instance.oom_kills = 0;
         }
         let experiment = self.experiment;
+        self.recorder = recorder(experiment, self.telemetry);
         let connections = experiment.client.connections;
         for id in 0..connections {
             let rng = stream(experiment.seed, "arrivals", u64::from(id));
@@ -304,8 +304,7 @@ impl<'a, 'b> World<'a, 'b> {
         match event {
             Event::Machine(timer) => {
                 let mut signals = std::mem::take(&mut self.signals);
-                self.machine
-                    .fire(now, timer, &mut self.queue, &mut signals);
+                self.machine.fire(now, timer, &mut self.queue, &mut signals);
                 for signal in signals.drain(..) {
                     match signal {
                         Signal::Finished { group, cpu, task } => {
@@ -428,7 +427,8 @@ impl<'a, 'b> World<'a, 'b> {
             let due = |time: &Time| *time < Time::ZERO + duration;
             let waiting = connection.arrivals.by_ref().take_while(due).count() as u64;
             let turn = u64::from(connection.intended < self.origin + duration);
-            self.recorder.sent += connection.requests - 1 + turn + waiting;
+            let before = connection.requests.checked_sub(1);
+            self.recorder.sent += before.map_or(0, |before| before + turn) + waiting;
         }
         let mut used = 0.0;
         let mut periods = (0, 0);
@@ -458,6 +458,15 @@ impl<'a, 'b> World<'a, 'b> {
             events: self.queue.scheduled() - self.queue.len() as u64,
         }
     }
+}
+
+fn recorder(experiment: &Experiment<'_>, telemetry: Telemetry) -> Recorder {
+    Recorder::new(
+        telemetry,
+        experiment.application.services.len(),
+        Time::ZERO + experiment.settle + experiment.client.warm_up,
+        experiment.duration,
+    )
 }
 
 /// Takes an idle thread as the service's runtime would.

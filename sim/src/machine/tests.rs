@@ -897,3 +897,32 @@ fn a_long_run_has_as_many_events_per_second_as_a_short_one() {
     let (short, long) = (scheduled(10), scheduled(100));
     assert!((long / short - 1.0).abs() < 0.03, "{short} and {long}");
 }
+#[test]
+fn a_thread_that_runs_on_what_its_cpu_kept_restarts_the_timer() {
+    let mut rig = Rig::limited(4, NEW, 20.0);
+    rig.burst(0.0, 0, 2.0);
+    rig.burst(299.5, 1, 500.0);
+    rig.run(ms(60_000.0));
+    // 1 ms kept, 20 from 300.5, 20 of each period from 400 on.
+    assert_finished(&rig, &[(0, 2.0), (1, 2719.0)]);
+}
+
+#[test]
+fn a_limit_written_to_a_group_that_had_none_starts_its_timer() {
+    let mut rig = Rig::new(&testbed(4, 1, NEW));
+    rig.machine.add(0, 0, None);
+    rig.burst(0.0, 0, 100.0);
+    rig.write(10.0, 20.0);
+    rig.run(ms(60_000.0));
+    assert_finished(&rig, &[(0, 420.0)]);
+}
+
+#[test]
+fn an_overloaded_core_keeps_the_timer() {
+    let mut rig = Rig::limited(1, NEW, 400.0);
+    for task in 0..60 {
+        rig.burst(0.0, task, 20.0);
+    }
+    rig.run(ms(60_000.0));
+    assert_eq!(rig.finished.len(), 60);
+}

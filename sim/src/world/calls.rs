@@ -62,12 +62,7 @@ pub(super) struct Frame {
 
 impl World<'_, '_> {
     /// Draws everything random about a request.
-    pub(super) fn new_request(
-        &mut self,
-        kind: u32,
-        connection: u32,
-        rng: &mut ChaCha8Rng,
-    ) -> u32 {
+    pub(super) fn new_request(&mut self, kind: u32, connection: u32, rng: &mut ChaCha8Rng) -> u32 {
         let plan = &self.plan.kinds[kind as usize];
         let fails = rng.random::<f64>() < plan.failure_share;
         let index = match self.free_requests.pop() {
@@ -280,10 +275,19 @@ impl World<'_, '_> {
         let now = self.queue.now();
         let hop = self.experiment.testbed.network.hop;
         let call = &self.frames[frame as usize];
-        match call.parent {
+        let (request, parent) = (call.request, call.parent);
+        let kind = self.requests[request as usize].kind as usize;
+        let next = self.plan.kinds[kind].nodes[call.node as usize].next;
+        match parent {
+            NOBODY | CLIENT if next.is_some() && !failed => {
+                // Made several times in a row by whoever is outside.
+                if let Some(next) = next {
+                    self.call(request, next, parent, 0, now + hop + hop);
+                }
+            }
             NOBODY => {}
             CLIENT => {
-                let request = &self.requests[call.request as usize];
+                let request = &self.requests[request as usize];
                 let (id, failed) = (request.connection, failed || request.fails);
                 let intended = self.connections[id as usize].intended;
                 self.recorder.reply(now + hop, intended, failed);
@@ -383,4 +387,3 @@ impl World<'_, '_> {
         self.frames[frame as usize].phase == Phase::Stalled
     }
 }
-

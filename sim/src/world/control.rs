@@ -98,6 +98,10 @@ impl World<'_, '_> {
 
     pub(super) fn wake(&mut self) {
         let now = self.queue.now();
+        // An earlier wake-up has taken the place of this one.
+        if self.control.wake != Some(now) {
+            return;
+        }
         self.control.wake = None;
         if self.control.allocator.next_wake().is_some_and(|t| t <= now) {
             self.control.allocator.wake(now, &mut self.control.out);
@@ -141,8 +145,7 @@ impl World<'_, '_> {
                 instance.cpu_version = version;
                 if self.machine.limit(container.0) != limit {
                     self.recorder.limit_updates += 1;
-                    self.machine
-                        .write(now, container.0, limit, &mut self.queue);
+                    self.machine.write(now, container.0, limit, &mut self.queue);
                 }
                 self.observe(Observation::CpuApplied { container, version });
             }

@@ -10,6 +10,8 @@ use super::{Event, World};
 /// doubling up to 5 min ("Pod Lifecycle", restart policy).
 const BACK_OFF: Span = Span::from_secs(10);
 const BACK_OFF_MAX: Span = Span::from_secs(300);
+/// After this long without a kill the back-off begins anew.
+const BACK_OFF_FORGOTTEN: Span = Span::from_secs(600);
 
 impl World<'_, '_> {
     /// A container that has just started may already want more than its limit.
@@ -82,6 +84,10 @@ impl World<'_, '_> {
         instance.stalled.clear();
         instance.background_runs = false;
         instance.background_work = 0;
+        instance.memory.exit();
+        if now.since(instance.started) >= BACK_OFF_FORGOTTEN {
+            instance.restarts = 0;
+        }
         let mut delay = instance.service.runtime.start_time;
         if instance.restarts > 0 {
             let doublings = (instance.restarts - 1).min(10);
@@ -95,8 +101,10 @@ impl World<'_, '_> {
 
     /// A killed container is back.
     pub(super) fn restart(&mut self, container: u32) {
+        let now = self.queue.now();
         let instance = &mut self.instances[container as usize];
         instance.up = true;
+        instance.started = now;
         instance.served = 0;
         instance.memory.restart();
         let threads = instance.service.runtime.threads;

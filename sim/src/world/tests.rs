@@ -444,7 +444,6 @@ fn a_cold_compiler_costs_time_on_the_path_and_cpu_beside_it() {
 fn background_work_is_as_much_as_the_service_says() {
     let application = single("idle = \"0.05 cores\"\n", "1 ms");
     let mut setup = Setup::new(application).fixed(1.0, 1).lasting(1000.0);
-    setup.testbed.kernel = OLD;
     let outcome = setup.run_free();
     assert_near(value(&outcome, "cpu_used_mean_cores"), 0.051, 0.02);
     assert_value(&outcome, "requests_completed", 1000.0);
@@ -1003,7 +1002,6 @@ fn measuring_begins_when_the_containers_have_settled() {
     // They settle under a limit that throttles them; then it is raised.
     let keys = "idle = \"0.2 cores\"\n";
     let mut setup = Setup::new(single(keys, "1 ms")).lasting(100.0);
-    setup.testbed.kernel = OLD;
     setup.settle = Span::from_secs(10);
     let mut script = Script::new(0.05, mib(200)).then(9000.0, set_cpu(1, 4.0));
     let outcome = setup.run(&mut script);
@@ -1080,4 +1078,113 @@ fn calls_wait_at_the_client_not_in_the_system() {
     // A connection's next request is made before the one before is let go.
     assert!(world.frames.len() <= 8, "{}", world.frames.len());
     assert!(world.requests.len() <= 8, "{}", world.requests.len());
+}
+
+/// Wakes each second, and each time it hears of a period asks to be woken 10 ms
+/// later, which is sooner.
+struct Restless {
+    next: Time,
+    woken: u64,
+}
+
+impl Allocator for Restless {
+    fn admit(&mut self, _now: Time, _container: Container) -> Limits {
+        Limits {
+            cpu: Cores::new(1),
+            memory: mib(100),
+        }
+    }
+
+    fn observe(&mut self, now: Time, _what: &Observation, _out: &mut Vec<Command>) {
+        self.next = self.next.min(now + Span::from_millis(10));
+    }
+
+    fn next_wake(&self) -> Option<Time> {
+        Some(self.next)
+    }
+
+    fn wake(&mut self, now: Time, _out: &mut Vec<Command>) {
+        self.next = now + Span::from_secs(1);
+        self.woken += 1;
+    }
+
+    fn wants_periods(&self) -> bool {
+        true
+    }
+}
+
+#[test]
+fn a_wake_moved_forward_leaves_nothing_behind() {
+    let run = |seconds: f64| {
+        let mut restless = Restless {
+            next: Time::ZERO,
+            woken: 0,
+        };
+        let setup = Setup::new(single("", "10 ms"));
+        let outcome = setup.lasting(seconds).run(&mut restless);
+        // Each of about ten reports a second moves it.
+        assert_near(restless.woken as f64, 10.0 * seconds, 0.05);
+        outcome.events as f64 / seconds
+    };
+    let (short, long) = (run(20.0), run(200.0));
+    assert!((long / short - 1.0).abs() < 0.02, "{short} and {long}");
+}
+
+#[test]
+fn repeated_detached_calls_and_roots_are_all_made() {
+    let requests = "call = { to = \"a\", op = \"\", cpu = \"1 ms\" }
+        detached = [{ to = \"b\", op = \"\", cpu = \"5 ms\", repeat = 3 }]";
+    let application = application(&["", ""], requests);
+    let demand = application.demand()[1].cpu_s;
+    let outcome = Setup::new(application).run_free();
+    assert_near(outcome.containers[1].cpu_mean_cores, 10.0 * demand, 1e-6);
+}
+
+#[test]
+fn a_repeated_root_is_made_by_the_client() {
+    let call = "call = { to = \"a\", op = \"\", cpu = \"2 ms\", repeat = 3 }";
+    assert_unloaded(application(&[""], call), 6.0 + 2.0 * HOP_MS + 4.0 * HOP_MS);
+}
+
+#[test]
+fn a_load_without_requests_sends_none() {
+    let outcome = Setup::new(single("", "1 ms")).fixed(0.0, 2).run_free();
+    assert_value(&outcome, "requests_sent", 0.0);
+}
+
+#[test]
+fn a_dead_container_uses_no_memory() {
+    let keys = "memory = { start = \"100 MiB\", per_call = \"20 MiB\" }\n";
+    let setup = Setup::new(single(keys, "1 ms")).lasting(1.0);
+    let mut script = Script::new(8.0, mib(110));
+    script.sampling = Some(Span::from_millis(50));
+    setup.run(&mut script);
+    let usage = script.seen(|what| match what {
+        Observation::Usage { memory, .. } => Some(*memory),
+        _ => None,
+    });
+    assert_eq!(usage[5].1, mib(0));
+}
+
+#[test]
+fn what_happens_while_containers_settle_is_not_measured() {
+    let keys = "idle = \"0.2 cores\"\nmemory = { start = \"100 MiB\" }\n";
+    let measure = |settle| {
+        let mut setup = Setup::new(single(keys, "1 ms"));
+        setup.settle = Span::from_secs(settle);
+        // A write and a kill for memory while they settle.
+        let mut script = Script::new(0.05, mib(200))
+            .with_periods()
+            .then(500.5, set_cpu(1, 2.0))
+            .then(600.5, set_memory(1, mib(90)));
+        setup.run(&mut script)
+    };
+    let outcome = measure(10);
+    assert_value(&outcome, "limit_updates", 0.0);
+    assert_value(&outcome, "throttled_periods_ratio", 0.0);
+    assert_value(&outcome, "requests_sent", 50.0);
+    assert_value(&outcome, "cpu_limit_mean_cores", 2.0);
+    // The published pipeline leaves out who never used 0.6 cores.
+    assert!(value(&outcome, "cpu_slack_published_p99_cores").is_nan());
+    assert_near(value(&outcome, "cpu_used_mean_cores"), 0.21, 0.2);
 }
