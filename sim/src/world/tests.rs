@@ -7,16 +7,11 @@ use tidegate_workloads::{Application, Load, file};
 
 use super::*;
 use crate::experiment::Client;
-use crate::testbed::{Kernel, Testbed};
+use crate::testbed::Testbed;
 
 const HOP_MS: f64 = 0.1;
 const CONTROL_MS: f64 = 0.1;
 const APPLY_MS: f64 = 0.2;
-
-const OLD: Kernel = Kernel {
-    major: 4,
-    minor: 20,
-};
 
 fn at(ms: f64) -> Time {
     Time((ms * 1e6).round() as u64)
@@ -443,7 +438,7 @@ fn a_cold_compiler_costs_time_on_the_path_and_cpu_beside_it() {
 #[test]
 fn background_work_is_as_much_as_the_service_says() {
     let application = single("idle = \"0.05 cores\"\n", "1 ms");
-    let mut setup = Setup::new(application).fixed(1.0, 1).lasting(1000.0);
+    let setup = Setup::new(application).fixed(1.0, 1).lasting(1000.0);
     let outcome = setup.run_free();
     assert_near(value(&outcome, "cpu_used_mean_cores"), 0.051, 0.02);
     assert_value(&outcome, "requests_completed", 1000.0);
