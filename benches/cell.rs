@@ -41,7 +41,7 @@ fn cells(seconds: u64) -> Vec<(String, Cell)> {
 
 fn allocator(cell: &Cell) -> Box<dyn Allocator> {
     cell.policy
-        .build(&cell.application, &cell.limit)
+        .build(&cell.application, &cell.limit, cell.settle)
         .expect("its parameters are sound")
 }
 
@@ -51,7 +51,7 @@ fn run(cell: &Cell, allocator: &mut dyn Allocator) -> Outcome {
         load: &cell.loads[0],
         testbed: &cell.testbed,
         client: cell.client,
-        settle: Span::ZERO,
+        settle: cell.settle,
         duration: cell.duration,
         seed: SEED,
     };

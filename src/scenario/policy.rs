@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use tidegate_core::autopilot::{self, Autopilot};
 use tidegate_core::escra::{self, Escra};
 use tidegate_core::fixed::Fixed;
-use tidegate_core::{Allocator, Bytes, Cores, Limits};
+use tidegate_core::{Allocator, Bytes, Cores, Limits, Span};
 use tidegate_workloads::{Application, FileError, file};
 use toml::Value;
 
@@ -31,6 +31,9 @@ pub enum Policy {
         config: autopilot::Config,
         /// Whether Ω applies.
         capped: bool,
+        /// Whether its clock starts with the client, after the containers have
+        /// settled, instead of with the containers.
+        starts_with_client: bool,
     },
 }
 
@@ -74,21 +77,16 @@ impl Policy {
                 Ok(Policy::Escra(config))
             }
             "autopilot" => {
-                let capped_at = piece.value_at(&["capped".to_owned()]);
-                let capped = match piece.take("capped") {
-                    None => false,
-                    Some(Value::Boolean(capped)) => capped,
-                    Some(other) => {
-                        return Err(capped_at.error(format!(
-                            "`capped` must be true or false, not {}",
-                            other.type_str()
-                        )));
-                    }
-                };
+                let capped = flag(&mut piece, "capped")?;
+                let starts_with_client = flag(&mut piece, "starts_with_client")?;
                 let config: autopilot::Config = piece.decode()?;
                 let valid = config.validate().map_err(|error| error.to_string());
                 checked(&piece, valid)?;
-                Ok(Policy::Autopilot { config, capped })
+                Ok(Policy::Autopilot {
+                    config,
+                    capped,
+                    starts_with_client,
+                })
             }
             other => {
                 let error = kind_at.error(format!("there is no kind of allocator `{other}`"));
@@ -100,7 +98,8 @@ impl Policy {
         }
     }
 
-    /// The policy for a run of `application` under Ω as `limit` says.
+    /// The policy for a run of `application` under Ω as `limit` says, whose
+    /// client begins after `settle`.
     ///
     /// # Errors
     /// When the parameters make no sense together; [`read`](Policy::read) has
@@ -109,6 +108,7 @@ impl Policy {
         &self,
         application: &Application,
         limit: &Limit,
+        settle: Span,
     ) -> Result<Box<dyn Allocator>, String> {
         let omega = omega(application, limit);
         Ok(match self {
@@ -119,13 +119,35 @@ impl Policy {
                 omega.memory,
                 application.services.len(),
             )),
-            Policy::Autopilot { config, capped } => {
+            Policy::Autopilot {
+                config,
+                capped,
+                starts_with_client,
+            } => {
+                let mut config = config.clone();
+                if *starts_with_client {
+                    let first = config.first_update.unwrap_or(config.update_period);
+                    config.first_update = Some(settle + first);
+                }
                 let cpu = capped.then_some(omega.cpu);
                 let memory = capped.then_some(omega.memory);
-                let autopilot = Autopilot::new(config.clone(), cpu, memory);
+                let autopilot = Autopilot::new(config, cpu, memory);
                 Box::new(autopilot.map_err(|error| error.to_string())?)
             }
         })
+    }
+}
+
+/// Takes a key that is true or false; false if it is not there.
+fn flag(piece: &mut Document, key: &str) -> Result<bool, FileError> {
+    let at = piece.value_at(&[key.to_owned()]);
+    match piece.take(key) {
+        None => Ok(false),
+        Some(Value::Boolean(value)) => Ok(value),
+        Some(other) => Err(at.error(format!(
+            "`{key}` must be true or false, not {}",
+            other.type_str()
+        ))),
     }
 }
 
