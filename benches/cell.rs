@@ -1,5 +1,6 @@
 //! One cell of a scenario, through `tidegate_sim::run`: hipster-shop under the
-//! fixed load, with static limits and with Escra, as Table I has them.
+//! fixed load, with static limits and with Escra, as Table I has them but for the
+//! idle time before the load.
 //!
 //! - `cell/events`: events handled per second, in 20 simulated seconds.
 //! - `cell/simulated-seconds`: simulated seconds per second, in a run of 20 s and
@@ -18,8 +19,8 @@ use tidegate_sim::{Experiment, Outcome};
 
 const SEED: u64 = 1;
 
-/// The cells of Table I for hipster-shop under the fixed load, cut to
-/// `seconds`, by the name of their allocator.
+/// The cells of Table I for hipster-shop under the fixed load, with `seconds`
+/// of load and nothing before, by the name of their allocator.
 fn cells(seconds: u64) -> Vec<(String, Cell)> {
     let table = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/escra/table-1.toml");
     let filter = [
@@ -29,8 +30,12 @@ fn cells(seconds: u64) -> Vec<(String, Cell)> {
         "allocator=escra",
     ];
     let filter = Filter::parse(&filter.map(str::to_owned)).expect("column=value");
-    let duration = set::parse(&format!("run.duration={seconds}s")).expect("key=value");
-    let scenario = Scenario::load(&table, &[duration], &filter).expect("Table I is sound");
+    let times = [
+        format!("run.duration={seconds}s"),
+        "run.settle=0s".to_owned(),
+    ];
+    let times = times.map(|time| set::parse(&time).expect("key=value"));
+    let scenario = Scenario::load(&table, &times, &filter).expect("Table I is sound");
     let name = |cell: &Cell| cell.labels.last().cloned().expect("a cell has columns");
     scenario
         .cells
