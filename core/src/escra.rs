@@ -146,8 +146,18 @@ impl Config {
         if self.grant == Bytes::ZERO {
             return Err("`grant` must be above zero".to_owned());
         }
-        if self.floor == Cores::ZERO || self.slice == Cores::ZERO {
-            return Err("`floor` and `slice` must be above zero".to_owned());
+        // The kernel takes no quota below 1 ms, a hundredth of the usual period.
+        if self.floor < Cores::from_millis(10) {
+            return Err(format!(
+                "`floor` must be at least 0.01 cores, not {}",
+                self.floor
+            ));
+        }
+        if self.slice < self.floor {
+            return Err(format!(
+                "`slice` must not be under `floor`, {}, but is {}",
+                self.floor, self.slice
+            ));
         }
         Ok(())
     }
@@ -207,7 +217,8 @@ impl Allocator for Escra {
                 limit,
             } => self.memory.applied(container, version, limit, out),
             Observation::Stopped(container) => self.stopped(container, out),
-            Observation::Started(_) | Observation::Usage { .. } | Observation::Killed(_) => {}
+            Observation::Killed(container) => self.cpu.killed(container),
+            Observation::Started(_) | Observation::Usage { .. } => {}
         }
     }
 

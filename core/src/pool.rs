@@ -128,12 +128,6 @@ impl Pool {
         holding.member.then_some(holding.target)
     }
 
-    /// The version of the last command sent to a member.
-    pub fn version(&self, id: ContainerId) -> Option<u64> {
-        let holding = self.holdings.get(id.0 as usize)?;
-        holding.member.then_some(holding.version)
-    }
-
     /// What is not held by anybody.
     pub fn free(&self) -> u64 {
         self.limit - self.held
@@ -206,15 +200,22 @@ mod tests {
     #[derive(Clone, Copy, Debug)]
     enum Step {
         Set(u32, u64),
-        Deliver(usize),
+        Reclaim(u32),
+        Leave(u32),
+        Deliver(usize, u64),
         Answer(usize),
     }
 
+    /// A command on its way: a limit, or a reclaim whose limit the host finds.
+    type Sent = (u32, u64, Option<u64>);
+
     fn step() -> impl Strategy<Value = Step> {
         prop_oneof![
-            (0u32..4, 0u64..120).prop_map(|(id, wanted)| Step::Set(id, wanted)),
-            any::<usize>().prop_map(Step::Deliver),
-            any::<usize>().prop_map(Step::Answer),
+            8 => (0u32..4, 0u64..120).prop_map(|(id, wanted)| Step::Set(id, wanted)),
+            3 => (0u32..4).prop_map(Step::Reclaim),
+            1 => (0u32..4).prop_map(Step::Leave),
+            9 => (any::<usize>(), 0u64..120).prop_map(|(n, used)| Step::Deliver(n, used)),
+            9 => any::<usize>().prop_map(Step::Answer),
         ]
     }
 
@@ -228,21 +229,38 @@ mod tests {
             for (id, state) in (0u32..).zip(&mut host) {
                 state.1 = pool.join(ContainerId(id), 40);
             }
-            let mut sent = Vec::new();
+            let mut sent: Vec<Sent> = Vec::new();
             let mut answers = Vec::new();
             for step in steps {
                 match step {
                     Step::Set(id, wanted) => {
                         if let Some((version, limit)) = pool.set(ContainerId(id), wanted) {
-                            sent.push((id, version, limit));
+                            sent.push((id, version, Some(limit)));
                         }
                     }
-                    Step::Deliver(which) if !sent.is_empty() => {
+                    Step::Reclaim(id) => {
+                        if let Some(version) = pool.announce(ContainerId(id)) {
+                            sent.push((id, version, None));
+                        }
+                    }
+                    // Names are never used again: what is on its way to it finds
+                    // nobody.
+                    Step::Leave(id) => {
+                        pool.leave(ContainerId(id));
+                        host[id as usize] = (u64::MAX, 0);
+                    }
+                    // A host refuses a limit under what is used.
+                    Step::Deliver(which, used) if !sent.is_empty() => {
                         let (id, version, limit) = sent[which % sent.len()];
                         let state = &mut host[id as usize];
                         if version > state.0 {
-                            *state = (version, limit);
-                            answers.push((id, version, limit));
+                            let kept = match limit {
+                                Some(limit) if limit >= used => limit,
+                                Some(_) => state.1,
+                                None => state.1.min(used),
+                            };
+                            *state = (version, kept);
+                            answers.push((id, version, kept));
                         }
                     }
                     Step::Answer(which) if !answers.is_empty() => {

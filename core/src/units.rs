@@ -54,11 +54,6 @@ impl Add<Span> for Time {
 }
 
 impl Span {
-    /// `n` nanoseconds.
-    pub const fn from_nanos(n: u64) -> Span {
-        Span(n)
-    }
-
     /// `n` microseconds.
     pub const fn from_micros(n: u64) -> Span {
         Span(n * 1_000)
@@ -82,11 +77,6 @@ impl Span {
     /// The length in seconds.
     pub fn as_secs_f64(self) -> f64 {
         self.0 as f64 * 1e-9
-    }
-
-    /// The length in milliseconds.
-    pub fn as_millis_f64(self) -> f64 {
-        self.0 as f64 * 1e-6
     }
 }
 

@@ -89,8 +89,6 @@ struct RunQueue {
     place: u32,
     /// Tasks that woke here while the CPU was throttled.
     waiting: Vec<Job>,
-    /// Held by a finished task whose owner decides what comes next.
-    held: bool,
 }
 
 /// A group and where it runs.
@@ -192,9 +190,12 @@ impl Machine {
         &self.places[group as usize].group
     }
 
-    /// The limit in force.
+    /// The limit in force; the largest there is where there is none.
     pub fn limit(&self, group: u32) -> Cores {
         let quota = self.places[group as usize].group.quota();
+        if quota == UNLIMITED {
+            return Cores(u64::MAX);
+        }
         Cores::from_runtime(tidegate_core::Span(quota), self.cfs.period)
     }
 
@@ -255,7 +256,7 @@ impl Machine {
         let own = usize::from(self.cpus);
         let spare = place.queues[own..]
             .iter()
-            .position(|q| q.running.is_none() && q.waiting.is_empty() && !q.held);
+            .position(|q| q.running.is_none() && q.waiting.is_empty());
         let queue = spare.map_or(place.queues.len(), |n| own + n);
         if queue == place.queues.len() {
             place.queues.push(RunQueue::default());
@@ -470,7 +471,6 @@ impl Machine {
         let queue = &mut place.queues[usize::from(cpu)];
         let Some(job) = queue.running else { return };
         if job.work == 0 {
-            queue.held = true;
             out.push(Signal::Finished {
                 group,
                 cpu,
@@ -493,7 +493,6 @@ impl Machine {
     ) {
         let place = &mut self.places[group as usize];
         let queue = &mut place.queues[usize::from(cpu)];
-        queue.held = false;
         queue.running = Some(Job { task, work });
         queue.since = now;
         self.go_on(now, group, cpu, timers);
@@ -501,7 +500,6 @@ impl Machine {
 
     /// The finished task's thread has nothing more to do: its CPU goes idle.
     pub fn idle(&mut self, now: Time, group: u32, cpu: u16, timers: &mut impl Timers) {
-        self.places[group as usize].queues[usize::from(cpu)].held = false;
         self.leave(now, group, cpu, timers);
         self.release(now, group, cpu, timers);
     }
@@ -559,7 +557,6 @@ impl Machine {
         }
         for queue in &mut self.places[group as usize].queues {
             queue.waiting.clear();
-            queue.held = false;
         }
     }
 

@@ -6,21 +6,27 @@ use tidegate_core::{Span, Time};
 
 use crate::outcome::Metric;
 
-/// Slack is sampled at the resolution of the telemetry a policy runs on, as the
-/// authors' scripts had it, and their scripts treat each kind differently
-/// (three quirks that their published figures carry).
+/// What the published slack of a run is computed from. Escra's authors took each
+/// policy's own telemetry, and their script treats each kind differently (three
+/// quirks that their figures carry). True slack is sampled alike for all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Telemetry {
     /// A report each CPU period. Published: limit and usage halved (the script's
     /// counter starts at one), containers whose halved usage stays under 0.3
     /// cores left out.
     Periods,
-    /// Usage samples. Published: slack = limit - 10 x usage (two units mixed),
-    /// negative values dropped, containers with 10 x usage under 0.3 left out.
+    /// Usage samples, one each second. Published: slack = limit - 10 x usage (two
+    /// units mixed), negative values dropped, containers with 10 x usage under 0.3
+    /// left out.
     Samples,
-    /// None: sampled from outside, published as it is.
+    /// None: sampled from outside each second, published as it is.
     None,
 }
+
+/// How often slack is sampled: Linux's default bandwidth period.
+pub(crate) const SAMPLE: Span = Span::from_millis(100);
+/// Samples per second, the resolution of published telemetry other than reports.
+const PER_SECOND: u64 = 10;
 
 /// Units of the slack histograms.
 const MILLICORE_TENTHS: f64 = 10_000.0;
@@ -40,6 +46,8 @@ struct Slack {
     cpu_limit_sum: f64,
     memory_limit_sum: f64,
     samples: u64,
+    /// CPU use and limit, summed over the current second.
+    second: (f64, f64),
 }
 
 /// Everything a run writes down.
@@ -64,6 +72,27 @@ fn histogram<C: hdrhistogram::Counter>(high: u64) -> Histogram<C> {
     Histogram::new_with_bounds(1, high, 3).unwrap_or_else(|_| unreachable!("bounds are constant"))
 }
 
+impl Slack {
+    /// One second of a container as the published script saw it.
+    fn publish(&mut self, telemetry: Telemetry, cpu: f64, limit: f64) {
+        let free = match telemetry {
+            Telemetry::Periods => return,
+            Telemetry::Samples => {
+                let seen = 10.0 * cpu;
+                self.cpu_published_max = self.cpu_published_max.max(seen);
+                limit - seen
+            }
+            Telemetry::None => {
+                self.cpu_published_max = f64::INFINITY;
+                (limit - cpu).max(0.0)
+            }
+        };
+        if free >= 0.0 {
+            record(&mut self.cpu_published, free * MILLICORE_TENTHS);
+        }
+    }
+}
+
 impl Recorder {
     pub(crate) fn new(
         telemetry: Telemetry,
@@ -80,6 +109,7 @@ impl Recorder {
             cpu_limit_sum: 0.0,
             memory_limit_sum: 0.0,
             samples: 0,
+            second: (0.0, 0.0),
         };
         Recorder {
             telemetry,
@@ -121,23 +151,6 @@ impl Recorder {
         // A quota write refills the pool: use can pass the limit for a moment.
         let free = cpu_limit - cpu;
         record(&mut slack.cpu, free.max(0.0) * MILLICORE_TENTHS);
-        match self.telemetry {
-            Telemetry::Periods => {}
-            Telemetry::Samples => {
-                let seen = 10.0 * cpu;
-                slack.cpu_published_max = slack.cpu_published_max.max(seen);
-                if cpu_limit >= seen {
-                    record(
-                        &mut slack.cpu_published,
-                        (cpu_limit - seen) * MILLICORE_TENTHS,
-                    );
-                }
-            }
-            Telemetry::None => {
-                slack.cpu_published_max = f64::INFINITY;
-                record(&mut slack.cpu_published, free.max(0.0) * MILLICORE_TENTHS);
-            }
-        }
         record(
             &mut slack.memory,
             memory_limit.saturating_sub(memory) as f64 * KIB,
@@ -146,6 +159,13 @@ impl Recorder {
         slack.cpu_limit_sum += cpu_limit;
         slack.memory_limit_sum += memory_limit as f64;
         slack.samples += 1;
+        slack.second.0 += cpu;
+        slack.second.1 += cpu_limit;
+        if slack.samples.is_multiple_of(PER_SECOND) {
+            let (cpu, limit) = std::mem::take(&mut slack.second);
+            let count = PER_SECOND as f64;
+            slack.publish(self.telemetry, cpu / count, limit / count);
+        }
     }
 
     /// A period report as the published script saw it.

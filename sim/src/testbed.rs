@@ -61,6 +61,13 @@ impl Testbed {
                 return Err(format!("`{name}` must be between 1 and {max}, not {value}"));
             }
         }
+        if self.cpus_per_host() > 4_096 {
+            return Err(format!(
+                "`sockets` x `cores_per_socket` x `threads_per_core` must be at most 4096 CPUs, \
+                 not {}",
+                self.cpus_per_host()
+            ));
+        }
         if !(1..=self.cpus_per_host()).contains(&self.wake_cpus()) {
             return Err(format!(
                 "`wake_cpus` must be between 1 and the {} CPUs of a host, not {}",

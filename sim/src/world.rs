@@ -29,16 +29,13 @@ use crate::machine::{Machine, Signal, Timer, Timers};
 use crate::memory::Memory;
 use crate::outcome::{ContainerUse, Outcome};
 use crate::plan::Plan;
-use crate::record::{Recorder, Telemetry};
+use crate::record::{Recorder, SAMPLE, Telemetry};
 
 use calls::{Frame, Request};
 use control::Control;
 
 /// Mean CPU time of a background job: a timer that fires, a heartbeat.
 const BACKGROUND_JOB_NS: f64 = 1e6;
-
-/// Resolution of slack samples where the policy has no finer telemetry.
-const SAMPLE: Span = Span::from_secs(1);
 
 /// Everything that can happen.
 #[derive(Clone, Copy, Debug)]
@@ -151,7 +148,6 @@ struct World<'a, 'b> {
     control: Control<'b>,
     recorder: Recorder,
     telemetry: Telemetry,
-    resolution: Span,
     /// When the client begins.
     origin: Time,
     signals: Vec<Signal>,
@@ -184,10 +180,6 @@ impl<'a, 'b> World<'a, 'b> {
             Telemetry::Samples
         } else {
             Telemetry::None
-        };
-        let resolution = match telemetry {
-            Telemetry::Periods => testbed.cfs.period,
-            Telemetry::Samples | Telemetry::None => SAMPLE,
         };
         let mut machine = Machine::new(testbed);
         let mut instances = Vec::new();
@@ -247,7 +239,6 @@ impl<'a, 'b> World<'a, 'b> {
             control: Control::new(allocator),
             recorder: recorder(experiment, telemetry),
             telemetry,
-            resolution,
             origin: Time::ZERO + experiment.settle,
             signals: Vec::new(),
             done: false,
@@ -281,10 +272,14 @@ impl<'a, 'b> World<'a, 'b> {
             instance.used_at_begin = used;
             instance.periods_at_begin = (group.nr_periods(), group.nr_throttled());
             instance.memory.forget_maximum();
-            instance.oom_kills = 0;
+            if self.experiment.settle > Span::ZERO {
+                instance.oom_kills = 0;
+            }
         }
         let experiment = self.experiment;
-        self.recorder = recorder(experiment, self.telemetry);
+        if experiment.settle > Span::ZERO {
+            self.recorder = recorder(experiment, self.telemetry);
+        }
         let connections = experiment.client.connections;
         for id in 0..connections {
             let rng = stream(experiment.seed, "arrivals", u64::from(id));
@@ -296,7 +291,7 @@ impl<'a, 'b> World<'a, 'b> {
             });
             self.next_request(id, now);
         }
-        self.queue.after(self.resolution, Event::Sample);
+        self.queue.after(SAMPLE, Event::Sample);
     }
 
     fn handle(&mut self, event: Event) {
@@ -403,7 +398,7 @@ impl<'a, 'b> World<'a, 'b> {
 
     fn sample_slack(&mut self) {
         let now = self.queue.now();
-        let interval = self.resolution.0 as f64;
+        let interval = SAMPLE.0 as f64;
         for (index, instance) in self.instances.iter_mut().enumerate() {
             let used = self.machine.used(index as u32, now);
             let cpu = (used - instance.used_at_sample) as f64 / interval;
@@ -416,7 +411,7 @@ impl<'a, 'b> World<'a, 'b> {
                 instance.memory.used(),
             );
         }
-        self.queue.after(self.resolution, Event::Sample);
+        self.queue.after(SAMPLE, Event::Sample);
     }
 
     fn finish(mut self) -> Outcome {

@@ -79,13 +79,21 @@ impl CpuAllocator {
             mismatches: 0,
             owed: 0,
         });
-        Cores(self.pool.join(id, round(wanted.0 as f64)))
+        let wanted = self.round(wanted.0 as f64);
+        Cores(self.pool.join(id, wanted))
     }
 
     pub(super) fn leave(&mut self, id: ContainerId) {
         if let Some(state) = self.states.get_mut(id.0 as usize).and_then(Option::take) {
             self.owed -= state.owed;
             self.pool.leave(id);
+        }
+    }
+
+    /// A killed container's starvation ends with it.
+    pub(super) fn killed(&mut self, id: ContainerId) {
+        if let Some(Some(state)) = self.states.get_mut(id.0 as usize) {
+            self.owed -= std::mem::take(&mut state.owed);
         }
     }
 
@@ -145,7 +153,7 @@ impl CpuAllocator {
     /// wanted.
     fn as_coded(&mut self, id: ContainerId, quota: f64, unused: f64) -> u64 {
         let free = self.pool.free() as f64;
-        let fair = round(self.pool.limit() as f64 / self.pool.members() as f64) as f64;
+        let fair = self.round(self.pool.limit() as f64 / self.pool.members() as f64) as f64;
         let slice = self.slice;
         let Some(Some(state)) = self.states.get_mut(id.0 as usize) else {
             return quota as u64;
@@ -155,7 +163,8 @@ impl CpuAllocator {
         // A claim lasts as long as the starvation: rule 2 makes it anew.
         self.owed -= state.owed;
         state.owed = 0;
-        if self.owed > 0 && quota > fair {
+        let short = self.owed.saturating_sub(self.pool.free());
+        if short > 0 && quota > fair {
             // Above the fair share while somebody is starved: give back.
             let over = quota - fair;
             let share = over / fair;
@@ -167,7 +176,8 @@ impl CpuAllocator {
             if give < slice / 2.0 {
                 give = over;
             }
-            return round(quota - give.min(self.owed as f64));
+            return self
+                .round((quota - give.min(over).min(short as f64)).max(self.floor.min(quota)));
         }
         if quota < fair && throttled > 0.5 {
             // Starved: a part of what is missing to the fair share.
@@ -178,18 +188,18 @@ impl CpuAllocator {
                 lack
             };
             let add = want.min(free);
-            state.owed = round(want - add);
+            state.owed = (want - add) as u64;
             self.owed += state.owed;
-            return round(quota + add);
+            return self.round(quota + add);
         }
         if throttled >= 0.1 && free > 0.0 {
-            return round(quota + free.min(self.upsilon * throttled * slice));
+            return self.round(quota + free.min(self.upsilon * throttled * slice));
         }
         if unused > self.gamma * quota && quota >= slice {
-            return round((self.kappa * quota).max(self.floor));
+            return self.round((self.kappa * quota).max(self.floor));
         }
         if state.unused.mean() > self.unused_step && quota > slice {
-            return round((quota - self.unused_step).max(self.floor));
+            return self.round((quota - self.unused_step).max(self.floor));
         }
         quota as u64
     }
@@ -206,16 +216,23 @@ impl CpuAllocator {
         if throttled {
             let free = self.pool.free() as f64;
             let add = state.throttled.mean() * free * self.upsilon / 100.0;
-            return round(quota + add.min(free));
+            return self.round(quota + add.min(free));
         }
         let gamma = match self.gamma_unit {
             GammaUnit::Fraction => self.gamma * quota,
             GammaUnit::Milliseconds => self.gamma * 1e6 / self.period.0 as f64 * 1e9,
         };
         if unused > gamma {
-            return round((quota - self.kappa * state.unused.mean()).max(self.floor.min(quota)));
+            let shrunk = quota - self.kappa * state.unused.mean();
+            return self.round(shrunk.max(self.floor.min(quota)));
         }
         quota as u64
+    }
+
+    /// A quota in whole nanoseconds per period, as the kernel can hold it.
+    fn round(&self, quota: f64) -> u64 {
+        let runtime = Cores(quota.max(0.0) as u64).over(self.period);
+        Cores::from_runtime(runtime, self.period).0
     }
 
     /// Commands a quota, if that changes anything.
@@ -230,9 +247,4 @@ impl CpuAllocator {
         });
         true
     }
-}
-
-/// A quota in whole nanoseconds per period of 100 ms, as the kernel can hold it.
-fn round(quota: f64) -> u64 {
-    (quota / 10.0).floor() as u64 * 10
 }

@@ -68,10 +68,14 @@ impl MemoryAllocator {
             return;
         }
         *last = event;
-        self.waiting.push_back(Waiting {
-            container: id,
-            event,
-        });
+        // Who asks again waits once.
+        match self.waiting.iter_mut().find(|w| w.container == id) {
+            Some(waiting) => waiting.event = event,
+            None => self.waiting.push_back(Waiting {
+                container: id,
+                event,
+            }),
+        }
         if self.pool.free() == 0 && self.outstanding.is_empty() {
             self.reclaim_for_waiting(out);
         }
@@ -116,6 +120,13 @@ impl MemoryAllocator {
 
     fn reclaim(&mut self, id: ContainerId, out: &mut Vec<Command>) -> Option<u64> {
         let version = self.pool.announce(id)?;
+        // An answer to an earlier reclaim tells nothing any more: who waits for
+        // it waits for this one.
+        for (container, awaited) in &mut self.outstanding {
+            if *container == id {
+                *awaited = version;
+            }
+        }
         out.push(Command::Reclaim {
             container: id,
             version,

@@ -158,9 +158,15 @@ impl World<'_, '_> {
                 container,
                 version,
                 margin,
-            } => self.set_memory(container, version, |memory| {
-                memory.limit().min(memory.used() + margin.0)
-            }),
+            } => {
+                // A container that is down uses nothing, and comes back with the
+                // limit it had.
+                let up = self.instances[container.0 as usize].up;
+                self.set_memory(container, version, |memory| {
+                    let spare = if up { margin.0 } else { u64::MAX / 2 };
+                    memory.limit().min(memory.used() + spare)
+                });
+            }
             Command::DenyMemory { container, event } => self.memory_denied(container.0, event),
         }
     }

@@ -49,12 +49,18 @@ impl World<'_, '_> {
         if !instance.oom_waiting {
             return;
         }
-        instance.oom_waiting = false;
         if instance.memory.over() {
+            instance.oom_waiting = false;
             self.out_of_memory(container);
             return;
         }
         self.recorder.oom_rescues += 1;
+        self.resume(container);
+    }
+
+    /// What waited for memory goes on.
+    fn resume(&mut self, container: u32) {
+        self.instances[container as usize].oom_waiting = false;
         let stalled = std::mem::take(&mut self.instances[container as usize].stalled);
         for frame in stalled {
             if self.is_stalled(frame) {
@@ -66,8 +72,14 @@ impl World<'_, '_> {
     /// The controller has nothing for the container that waits.
     pub(super) fn memory_denied(&mut self, container: u32, event: u64) {
         let instance = &self.instances[container as usize];
-        if instance.oom_waiting && instance.oom_event == event {
+        if !instance.oom_waiting || instance.oom_event != event {
+            return;
+        }
+        // The kernel tries once more before it kills: others may have left.
+        if instance.memory.over() {
             self.kill(container);
+        } else {
+            self.resume(container);
         }
     }
 

@@ -72,6 +72,11 @@ fn what_is_watched_does_not_change_what_happens() {
         "latency_mean_ms",
         "requests_completed",
         "cpu_used_mean_cores",
+        "cpu_slack_p50_cores",
+        "cpu_slack_p80_cores",
+        "cpu_slack_p99_cores",
+        "mem_slack_p50_mib",
+        "mem_slack_p99_mib",
     ] {
         assert_value(&watched, name, value(&silent, name));
     }
@@ -166,14 +171,17 @@ fn what_happens_while_containers_settle_is_not_measured() {
     let measure = |settle| {
         let mut setup = Setup::new(single(keys, "1 ms"));
         setup.settle = Span::from_secs(settle);
-        // A write and a kill for memory while they settle.
-        let mut script = Script::new(0.05, mib(200))
+        // A kill for memory at the start, and a write while they settle.
+        let mut script = Script::new(0.05, mib(90))
             .with_periods()
-            .then(500.5, set_cpu(1, 2.0))
-            .then(600.5, set_memory(1, mib(90)));
+            .then(0.5, set_memory(1, mib(200)))
+            .then(500.5, set_cpu(1, 2.0));
         setup.run(&mut script)
     };
+    assert_value(&measure(0), "oom_kills", 1.0);
     let outcome = measure(10);
+    assert_value(&outcome, "oom_kills", 0.0);
+    assert_eq!(outcome.containers[0].oom_kills, 0);
     assert_value(&outcome, "limit_updates", 0.0);
     assert_value(&outcome, "throttled_periods_ratio", 0.0);
     assert_value(&outcome, "requests_sent", 50.0);
