@@ -18,9 +18,6 @@ pub mod ml;
 #[cfg(test)]
 mod tests;
 
-#[cfg(test)]
-mod closed_loop;
-
 pub use config::{Config, ConfigError, Recommender};
 
 use crate::allocator::{Allocator, Limits};
@@ -48,6 +45,9 @@ pub struct Autopilot {
     /// Indexed by [`ContainerId`].
     tracked: Vec<Option<Tracked>>,
     next_update: Option<Time>,
+    /// What a sample must not have begun before: one window before the first
+    /// update.
+    window_opens: Time,
     /// Scratch of an update: what each member should have.
     wanted: Vec<(ContainerId, u64)>,
 }
@@ -96,6 +96,7 @@ impl Autopilot {
             memory: Pool::new(memory_limit.map_or(u64::MAX, |limit| limit.0)),
             tracked: Vec::new(),
             next_update: None,
+            window_opens: Time::ZERO,
             wanted: Vec::new(),
             config,
         })
@@ -257,8 +258,10 @@ impl Allocator for Autopilot {
             self.tracked[index] = Some(self.track());
         }
         if self.next_update.is_none() {
-            let first = self.config.first_update;
-            self.next_update = Some(now + first.unwrap_or(self.config.update_period));
+            let period = self.config.update_period;
+            let first = self.config.first_update.unwrap_or(period);
+            self.next_update = Some(now + first);
+            self.window_opens = now + first.saturating_sub(period);
         }
         Limits {
             cpu: Cores(self.cpu.join(id, self.config.cpu_initial.0)),
@@ -274,6 +277,10 @@ impl Allocator for Autopilot {
                 cpu,
                 memory,
             } => {
+                // A window is as long as any other, also the first: what was
+                // seen before it, of containers that settle, is not in it. A
+                // sample that arrives now began one interval ago.
+                let in_window = now >= self.window_opens + self.config.sampling;
                 let bucket = self.cpu_buckets.index(cpu.scale(self.config.usage_scale).0);
                 let Some(tracked) = self.tracked_mut(container) else {
                     return;
@@ -283,6 +290,9 @@ impl Allocator for Autopilot {
                     return;
                 }
                 tracked.seq = seq;
+                if !in_window {
+                    return;
+                }
                 tracked.cpu.window.add(bucket);
                 tracked.memory_peak = tracked.memory_peak.max(Some(memory.0));
             }

@@ -23,6 +23,14 @@ pub enum Recommender {
     Intermediate,
 }
 
+/// A shorter time between samples or updates is shorter than what it takes to
+/// act on them.
+const SHORTEST: Span = Span::from_millis(1);
+/// Models of one resource, and buckets: far more than anybody has used, and few
+/// enough that an update ends.
+const MAX_MODELS: usize = 1_000;
+const MAX_BUCKETS: usize = 10_000;
+
 /// All parameters of [`Autopilot`](super::Autopilot).
 ///
 /// Autopilot's own time scale is a window of 5 minutes with samples of 1 s.
@@ -49,7 +57,8 @@ pub struct Config {
     pub update_period: Span,
     /// Time from the first container to the first update; one `update_period` if
     /// not given. Stands for a recommender that is started later than the
-    /// containers, or needs more history before it speaks.
+    /// containers; samples from before the last `update_period` of it are not
+    /// looked at.
     pub first_update: Option<Span>,
     /// Time between two usage samples.
     pub sampling: Span,
@@ -190,9 +199,9 @@ impl Config {
             }
         };
         must(
-            self.update_period > Span::ZERO,
+            self.update_period >= SHORTEST,
             "update_period",
-            "longer than zero",
+            "at least 1ms",
         )?;
         must(
             self.first_update.is_none_or(|first| first > Span::ZERO),
@@ -200,9 +209,9 @@ impl Config {
             "longer than zero",
         )?;
         must(
-            self.sampling > Span::ZERO && self.sampling <= self.update_period,
+            self.sampling >= SHORTEST && self.sampling <= self.update_period,
             "sampling",
-            "longer than zero and at most `update_period`",
+            "at least 1ms and at most `update_period`",
         )?;
         for (field, recommender) in [
             ("cpu_recommender", self.cpu_recommender),
@@ -233,20 +242,30 @@ impl Config {
             "memory_margins",
             "not empty",
         )?;
+        for (field, margins) in [
+            ("cpu_margins", self.cpu_margins.len()),
+            ("memory_margins", self.memory_margins.len()),
+        ] {
+            must(
+                margins.saturating_mul(self.decays.len()) <= MAX_MODELS,
+                field,
+                "so few that with each of the `decays` there are at most 1000 models",
+            )?;
+        }
         must(self.windows >= 1, "windows", "at least 1")?;
         must(self.hold >= 1, "hold", "at least 1")?;
         must(self.cpu_half_life >= 1, "cpu_half_life", "at least 1")?;
         must(self.memory_half_life >= 1, "memory_half_life", "at least 1")?;
-        let range = |number: usize, max: u64| (1..=100_000).contains(&number) && max >= 100_000;
+        let range = |number: usize, max: u64| (1..=MAX_BUCKETS).contains(&number) && max >= 100_000;
         must(
             range(self.cpu_buckets, self.cpu_max.0),
             "cpu_buckets",
-            "from 1 to 100000, with a `cpu_max` of at least 0.0001 cores",
+            "from 1 to 10000, with a `cpu_max` of at least 0.0001 cores",
         )?;
         must(
             range(self.memory_buckets, self.memory_max.0),
             "memory_buckets",
-            "from 1 to 100000, with a `memory_max` of at least 100 KB",
+            "from 1 to 10000, with a `memory_max` of at least 100 KB",
         )?;
         must(
             self.cpu_floor <= self.cpu_initial && self.cpu_initial <= self.cpu_max,
@@ -318,5 +337,46 @@ mod tests {
         ] {
             assert!(nonsense.validate().is_err(), "{nonsense:?}");
         }
+    }
+
+    #[test]
+    fn what_would_take_for_ever_is_refused() {
+        let hair = Span::from_micros(999);
+        let message = |config: Config| config.validate().unwrap_err().to_string();
+        assert_eq!(
+            message(Config {
+                update_period: hair,
+                sampling: hair,
+                ..Config::default()
+            }),
+            "autopilot: `update_period` must be at least 1ms"
+        );
+        assert_eq!(
+            message(Config {
+                sampling: hair,
+                ..Config::default()
+            }),
+            "autopilot: `sampling` must be at least 1ms and at most `update_period`"
+        );
+        let models = |margins: usize| Config {
+            decays: vec![0.5; 10],
+            cpu_margins: vec![Cores::ZERO; margins],
+            memory_margins: vec![Bytes::ZERO; margins],
+            ..Config::default()
+        };
+        assert_eq!(models(100).validate(), Ok(()));
+        assert!(message(models(101)).contains("`cpu_margins`"));
+        let memory = Config {
+            memory_margins: vec![Bytes::ZERO; 101],
+            ..Config::default()
+        };
+        assert!(message(memory).contains("`memory_margins`"));
+        let buckets = |number: usize| Config {
+            cpu_buckets: number,
+            memory_buckets: number,
+            ..Config::default()
+        };
+        assert_eq!(buckets(10_000).validate(), Ok(()));
+        assert!(message(buckets(10_001)).contains("`cpu_buckets`"));
     }
 }

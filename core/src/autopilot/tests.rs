@@ -1,6 +1,8 @@
 //! What surrounds the recommenders: samples, the schedule, kills, and the
 //! application-wide limit.
 
+mod closed_loop;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -9,7 +11,7 @@ use crate::observation::HostId;
 const A: ContainerId = ContainerId(0);
 const B: ContainerId = ContainerId(1);
 
-pub(super) fn container(id: u32) -> Container {
+fn container(id: u32) -> Container {
     Container {
         id: ContainerId(id),
         host: HostId(0),
@@ -17,7 +19,7 @@ pub(super) fn container(id: u32) -> Container {
 }
 
 /// Carries commands out at once and reports that; returns them.
-pub(super) fn apply(autopilot: &mut Autopilot, now: Time, commands: &[Command]) -> Vec<Command> {
+fn apply(autopilot: &mut Autopilot, now: Time, commands: &[Command]) -> Vec<Command> {
     for command in commands {
         let answer = match *command {
             Command::SetCpu {
@@ -137,6 +139,64 @@ fn only_limits_that_change_are_sent() {
     assert_eq!(wake(&mut autopilot, at(2_000)), [set_memory(2, 400)]);
     // No sample, nothing learnt.
     assert_eq!(wake(&mut autopilot, at(3_000)), []);
+}
+
+/// Updates from `settle` on, and before that containers that idle: nothing of
+/// it is in the first window.
+#[test]
+fn a_settled_run_is_told_the_same_as_an_unsettled_one() {
+    let commands = |recommender, settle_ms: u64| {
+        let mut autopilot = uncapped(Config {
+            cpu_recommender: recommender,
+            memory_recommender: recommender,
+            first_update: (settle_ms > 0).then(|| Span::from_millis(settle_ms + 1_000)),
+            w_u: 0.5,
+            ..config()
+        });
+        autopilot.admit(Time::ZERO, container(0));
+        let idle = settle_ms / 100;
+        let mut all = Vec::new();
+        for sample in 1..=idle + 30 {
+            // Reports take a hair to arrive.
+            let arrival = at(sample * 100) + Span::from_micros(100);
+            if let Some(now) = autopilot.next_wake().filter(|&due| due < arrival) {
+                let out = wake(&mut autopilot, now);
+                all.push(apply(&mut autopilot, now, &out));
+            }
+            let (cpu, mib) = match sample.checked_sub(idle + 1) {
+                None => (3_900, 3_900),
+                Some(n) => (150 + 300 * (n % 3), 250 + 10 * n),
+            };
+            observe(&mut autopilot, arrival, &usage(A, sample, cpu, mib));
+        }
+        assert!(!all.is_empty());
+        all
+    };
+    for recommender in [
+        Recommender::Ml,
+        Recommender::Max,
+        Recommender::Average,
+        Recommender::Percentile(95.0),
+    ] {
+        assert_eq!(
+            commands(recommender, 60_000),
+            commands(recommender, 0),
+            "{recommender:?}"
+        );
+    }
+}
+
+/// A sample from before the window stays a sample seen.
+#[test]
+fn a_sample_from_before_the_first_window_does_not_count_when_it_comes_again() {
+    let mut autopilot = uncapped(Config {
+        first_update: Some(Span::from_secs(5)),
+        ..config()
+    });
+    autopilot.admit(Time::ZERO, container(0));
+    observe(&mut autopilot, at(3_000), &usage(A, 30, 950, 950));
+    observe(&mut autopilot, at(4_500), &usage(A, 30, 950, 950));
+    assert_eq!(wake(&mut autopilot, at(5_000)), []);
 }
 
 #[test]
@@ -353,7 +413,7 @@ fn replay(config: &Config, omega: Option<u64>, steps: &[Step], doubled: bool) ->
     for id in 0..4 {
         host[id as usize] = autopilot.admit(Time::ZERO, container(id)).cpu.0;
     }
-    let (mut seqs, mut now) = ([0u64; 4], Time::ZERO);
+    let (mut seqs, mut now) = ([0u64; 4], at(100));
     let (mut sent, mut seen, mut applied) = (Vec::new(), Vec::new(), [0u64; 4]);
     for step in steps {
         match *step {

@@ -5,7 +5,6 @@
 //! than "at least this". How it climbs is therefore a matter of the scale, the
 //! margins and the width of the buckets, and hardly of the weights.
 
-use super::tests::{apply, container};
 use super::*;
 
 /// One container under a demand per 100 ms sample, of which it gets what fits
@@ -170,7 +169,7 @@ fn memory_limits_are_those_of_the_recreation() {
             cpu: Cores::ZERO,
             memory: Bytes::from_mib(peak),
         };
-        autopilot.observe(Time::ZERO, &usage, &mut Vec::new());
+        autopilot.observe(at(100), &usage, &mut Vec::new());
         let mut out = Vec::new();
         autopilot.wake(Time::ZERO + Span::from_secs(1), &mut out);
         let set = out.iter().find_map(|command| match command {
