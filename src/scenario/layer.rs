@@ -83,7 +83,7 @@ impl Layer {
         };
         for (keys, spans) in spans(text) {
             let start = |range: Range<usize>| {
-                let (line, column) = position(text, range.start);
+                let (line, column) = file::position(text, range.start);
                 Location {
                     path: path.to_owned(),
                     position: Some((line, column)),
@@ -408,14 +408,6 @@ fn collect_value(
         }
         _ => {}
     }
-}
-
-/// Line and column, both from 1, of byte `offset` of `text`.
-fn position(text: &str, offset: usize) -> (usize, usize) {
-    let before = text.get(..offset).unwrap_or(text);
-    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    let line = before.matches('\n').count() + 1;
-    (line, before[line_start..].chars().count() + 1)
 }
 
 /// The byte at a line and column, both from 1.

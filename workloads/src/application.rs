@@ -161,47 +161,5 @@ pub struct Call {
     pub stages: Vec<Vec<Call>>,
 }
 
-/// What one service has to do for the mean request.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Demand {
-    /// Calls.
-    pub calls: f64,
-    /// CPU time of these calls in seconds, on the path and off it.
-    pub cpu_s: f64,
-}
-
-impl Application {
-    /// The index of the service of this name.
-    pub fn find(&self, name: &str) -> Option<usize> {
-        self.services
-            .iter()
-            .position(|service| service.name == name)
-    }
-
-    /// What the mean request asks of each service, in the order of
-    /// [`services`](Application::services): warm, detached calls included.
-    pub fn demand(&self) -> Vec<Demand> {
-        let mut demand = vec![Demand::default(); self.services.len()];
-        for request in &self.requests {
-            for call in std::iter::once(&request.root).chain(&request.detached) {
-                call.add_to(request.share, &mut demand);
-            }
-        }
-        demand
-    }
-}
-
-impl Call {
-    /// Adds this call, made `times` per request by its caller.
-    fn add_to(&self, times: f64, demand: &mut [Demand]) {
-        let times = times * f64::from(self.repeat);
-        demand[self.service].calls += times;
-        demand[self.service].cpu_s += times * self.cpu.as_secs_f64();
-        for call in self.stages.iter().flatten() {
-            call.add_to(times, demand);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests;

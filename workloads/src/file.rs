@@ -93,15 +93,6 @@ impl fmt::Display for FileError {
 
 impl std::error::Error for FileError {}
 
-/// Reads the TOML file at `path` into `T`.
-///
-/// # Errors
-/// When the file cannot be read as text (see [`read_text`]), is no TOML, or
-/// does not hold a `T`.
-pub fn read<T: DeserializeOwned>(path: &Path) -> Result<T, FileError> {
-    parse(path, &read_text(path)?)
-}
-
 /// Reads the file at `path` as UTF-8 text.
 ///
 /// # Errors
@@ -188,8 +179,9 @@ pub fn suggestion<'a>(
     }
 }
 
-/// Line and column, both from 1, of byte `offset` of `text`.
-fn position(text: &str, offset: usize) -> (usize, usize) {
+/// Line and column, both from 1, of byte `offset` of `text`; columns count
+/// characters. An offset past the end, or inside a character, is brought back.
+pub fn position(text: &str, offset: usize) -> (usize, usize) {
     let mut offset = offset.min(text.len());
     while !text.is_char_boundary(offset) {
         offset -= 1;

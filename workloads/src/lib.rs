@@ -2,6 +2,7 @@
 //!
 //! - [`mod@file`]: reads a TOML file into a type, with errors that say where and
 //!   what would be right.
+//! - `checked`: what readers of files share.
 //! - [`random`]: named streams of random numbers.
 //! - [`application`]: services and the calls between them.
 //! - [`trace`]: rates from published trace files, and a generator of the same
@@ -9,6 +10,8 @@
 //! - [`load`]: when requests are sent.
 
 pub mod file;
+
+mod checked;
 
 pub mod random;
 

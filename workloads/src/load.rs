@@ -65,7 +65,8 @@ impl Load {
 
     /// The expected requests per second over the first `duration`; zero if that
     /// is zero.
-    pub fn mean_rate(&self, duration: Span) -> f64 {
+    #[cfg(test)]
+    fn mean_rate(&self, duration: Span) -> f64 {
         let seconds = duration.as_secs_f64();
         if seconds <= 0.0 {
             return 0.0;

@@ -31,7 +31,6 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::ops::RangeInclusive;
 use std::path::Path;
 
 use serde::Deserialize;
@@ -40,39 +39,44 @@ use tidegate_core::{Bytes, Cores, Span};
 use toml::Spanned;
 
 use super::{Application, Call, Memory, Order, Profile, Request, Runtime, Service, WarmUp};
+use crate::checked::Checked;
 use crate::file::{self, FileError};
+
+/// An application may have this many services, and kinds of requests.
+pub const MAX_ENTRIES: usize = 10_000;
+/// The most CPU of one service. With [`MAX_ENTRIES`] services and any level the
+/// sum over an application can be counted.
+pub const MAX_CPU: Cores = Cores::new(10_000);
+/// The most memory of one service: 4 TiB, with the same purpose.
+pub const MAX_MEMORY: Bytes = Bytes::from_mib(4 << 20);
 
 /// Calls may be nested this deep.
 const MAX_DEPTH: usize = 16;
 /// One request may make this many calls in all.
 const MAX_CALLS: u64 = 1_000_000;
-/// An application may have this many services, and kinds of requests.
-const MAX_ENTRIES: usize = 10_000;
-const MAX_CPU: Cores = Cores::new(100_000);
-const MAX_MEMORY: Bytes = Bytes::from_mib(64 << 20);
+/// Repeats of one call: no more than calls in all.
+const MAX_REPEAT: u32 = 1_000_000;
+/// Threads of a service, stages of a call and calls of a stage: a world may
+/// number each of them with 16 bits.
+const MAX_THREADS: u32 = 10_000;
+const MAX_STAGES: usize = 10_000;
+const MAX_PARALLEL: usize = 10_000;
 const MAX_CALL_CPU: Span = Span::from_secs(3_600);
 const MAX_START: Span = Span::from_secs(24 * 3_600);
 
 impl Application {
-    /// Reads the application in the file at `path`; the file's name is the
-    /// application's.
-    ///
-    /// # Errors
-    /// When the file cannot be read, is no TOML, or describes no application:
-    /// unknown keys and names, numbers out of range, calls nested deeper than
-    /// 16 or more than a million of them in one request.
-    pub fn load(path: &Path) -> Result<Application, FileError> {
-        Application::parse(path, &file::read_text(path)?)
-    }
-
     /// Reads an application from `text`; `path` gives its name and is named in
     /// messages.
     ///
     /// # Errors
-    /// As [`load`](Application::load).
+    /// When `text` is no TOML, or describes no application:
+    /// unknown keys and names, numbers out of range, calls nested deeper than
+    /// 16, more than a million of them in one request, or more than 10,000
+    /// stages of a call or calls of a stage.
     pub fn parse(path: &Path, text: &str) -> Result<Application, FileError> {
         let table: Table = file::parse(path, text)?;
-        Reader { path, text }.application(&table)
+        let checked = Checked { path, text };
+        Reader { checked }.application(&table)
     }
 }
 
@@ -212,8 +216,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Named<T> {
 
 /// Checks what TOML cannot, and resolves names.
 struct Reader<'a> {
-    path: &'a Path,
-    text: &'a str,
+    checked: Checked<'a>,
 }
 
 impl Reader<'_> {
@@ -224,14 +227,21 @@ impl Reader<'_> {
         ];
         for (kind, count) in kinds {
             if count == 0 {
-                return Err(FileError::new(self.path, format!("there are no {kind}")));
+                return Err(FileError::new(
+                    self.checked.path,
+                    format!("there are no {kind}"),
+                ));
             }
             if count > MAX_ENTRIES {
                 let message = format!("there are {count} {kind}; at most {MAX_ENTRIES} are read");
-                return Err(FileError::new(self.path, message));
+                return Err(FileError::new(self.checked.path, message));
             }
         }
-        let name = self.path.file_stem().unwrap_or(self.path.as_os_str());
+        let name = self
+            .checked
+            .path
+            .file_stem()
+            .unwrap_or(self.checked.path.as_os_str());
         // A runtime that no service uses is checked as well.
         for (_, runtime) in &table.runtimes.0 {
             self.runtime(runtime, None)?;
@@ -262,15 +272,23 @@ impl Reader<'_> {
         Ok(Service {
             name: self.name(name)?,
             limits: Profile {
-                cpu_15x: self.positive("cpu_15x", &service.profile.cpu_15x, MAX_CPU)?,
-                memory_15x: self.positive("memory_15x", &service.profile.memory_15x, MAX_MEMORY)?,
-                memory_least: self.at_most(
+                cpu_15x: self
+                    .checked
+                    .positive("cpu_15x", &service.profile.cpu_15x, MAX_CPU)?,
+                memory_15x: self.checked.positive(
+                    "memory_15x",
+                    &service.profile.memory_15x,
+                    MAX_MEMORY,
+                )?,
+                memory_least: self.checked.at_most(
                     "memory_least",
                     service.profile.memory_least.as_ref(),
                     MAX_MEMORY,
                 )?,
             },
-            idle: self.at_most("idle", service.idle.as_ref(), MAX_CPU)?,
+            idle: self
+                .checked
+                .at_most("idle", service.idle.as_ref(), MAX_CPU)?,
             runtime: self.runtime(runtime, Some(service))?,
             memory: self.memory(&service.memory, runtime)?,
         })
@@ -287,24 +305,29 @@ impl Reader<'_> {
         let order = service.and_then(|service| service.order);
         let start_time = service.and_then(|service| service.start_time.as_ref());
         let warm_up = service.and_then(|service| service.warm_up.as_ref());
-        self.at_most("working_set", runtime.working_set.as_ref(), MAX_MEMORY)?;
+        self.checked
+            .at_most("working_set", runtime.working_set.as_ref(), MAX_MEMORY)?;
         Ok(Runtime {
-            threads: self.count("threads", threads.unwrap_or(&runtime.threads))?,
+            threads: self.checked.count(
+                "threads",
+                threads.unwrap_or(&runtime.threads),
+                MAX_THREADS,
+            )?,
             order: match order.unwrap_or(runtime.order) {
                 OrderName::Fifo => Order::Fifo,
                 OrderName::Lifo => Order::Lifo,
             },
-            path_share: self.number(
+            path_share: self.checked.number(
                 "path_share",
                 own(|service| service.path_share.as_ref()).unwrap_or(&runtime.path_share),
                 0.0..=1.0,
             )?,
-            sigma: self.number(
+            sigma: self.checked.number(
                 "sigma",
                 own(|service| service.sigma.as_ref()).unwrap_or(&runtime.sigma),
                 0.0..=5.0,
             )?,
-            start_time: self.at_most(
+            start_time: self.checked.at_most(
                 "start_time",
                 Some(start_time.unwrap_or(&runtime.start_time)),
                 MAX_START,
@@ -318,34 +341,43 @@ impl Reader<'_> {
 
     fn warm_up(&self, table: &WarmUpTable) -> Result<WarmUp, FileError> {
         Ok(WarmUp {
-            factor: self.number("factor", &table.factor, 1.0..=1000.0)?,
-            calls: self.number("calls", &table.calls, 1.0..=1e12)?,
-            compile: self.at_most("compile", Some(&table.compile), MAX_START)?,
+            factor: self.checked.number("factor", &table.factor, 1.0..=1000.0)?,
+            calls: self.checked.number("calls", &table.calls, 1.0..=1e12)?,
+            compile: self
+                .checked
+                .at_most("compile", Some(&table.compile), MAX_START)?,
         })
     }
 
     fn memory(&self, table: &MemoryTable, runtime: &RuntimeTable) -> Result<Memory, FileError> {
-        let start = self.at_most("start", Some(&table.start), MAX_MEMORY)?;
+        let start = self
+            .checked
+            .at_most("start", Some(&table.start), MAX_MEMORY)?;
         if let Some(ceiling) = &table.ceiling {
-            self.at_most("ceiling", Some(ceiling), MAX_MEMORY)?;
+            self.checked.at_most("ceiling", Some(ceiling), MAX_MEMORY)?;
             if *ceiling.get_ref() < start {
                 let message = format!("`ceiling` must not be under `start`, {start}");
-                return Err(self.at(ceiling, message));
+                return Err(self.checked.at(ceiling, message));
             }
         }
         let working_set = table.working_set.as_ref().or(runtime.working_set.as_ref());
         let page_cache = table.page_cache.as_ref().or(runtime.page_cache.as_ref());
         Ok(Memory {
             start,
-            per_call: self.at_most("per_call", table.per_call.as_ref(), MAX_MEMORY)?,
+            per_call: self
+                .checked
+                .at_most("per_call", table.per_call.as_ref(), MAX_MEMORY)?,
             ceiling: table.ceiling.as_ref().map(|ceiling| *ceiling.get_ref()),
-            working_set: self.at_most("working_set", working_set, MAX_MEMORY)?,
+            working_set: self
+                .checked
+                .at_most("working_set", working_set, MAX_MEMORY)?,
             heap_share: match &table.heap_share {
                 // A heap as large as its container would be killed at once.
-                Some(share) => self.number("heap_share", share, 0.0..=0.95)?,
+                Some(share) => self.checked.number("heap_share", share, 0.0..=0.95)?,
                 None => 0.0,
             },
             page_cache: self
+                .checked
                 .at_most("page_cache", page_cache, MAX_MEMORY)?
                 .min(start),
         })
@@ -358,15 +390,17 @@ impl Reader<'_> {
             let name = self.name(&request.name)?;
             if !seen.insert(name.clone()) {
                 let message = format!("there are two requests named `{name}`");
-                return Err(self.at(&request.name, message));
+                return Err(self.checked.at(&request.name, message));
             }
             let mut calls = 0;
             let mut call = |call| self.call(call, &table.services, 1, 1, &mut calls);
             requests.push(Request {
                 name,
-                share: self.number("weight", &request.weight, f64::MIN_POSITIVE..=1e9)?,
+                share: self
+                    .checked
+                    .number("weight", &request.weight, f64::MIN_POSITIVE..=1e9)?,
                 failure_share: match &request.failure_share {
-                    Some(share) => self.number("failure_share", share, 0.0..=1.0)?,
+                    Some(share) => self.checked.number("failure_share", share, 0.0..=1.0)?,
                     None => 0.0,
                 },
                 root: call(&request.call)?,
@@ -396,25 +430,33 @@ impl Reader<'_> {
     ) -> Result<Call, FileError> {
         if depth > MAX_DEPTH {
             let message = format!("calls are nested deeper than {MAX_DEPTH}");
-            return Err(self.at(&table.to, message));
+            return Err(self.checked.at(&table.to, message));
         }
         let service = services.find(table.to.get_ref());
         let service =
             service.ok_or_else(|| self.unknown("service", &table.to, services.names()))?;
         let repeat = match &table.repeat {
-            Some(repeat) => self.count("repeat", repeat)?,
+            Some(repeat) => self.checked.count("repeat", repeat, MAX_REPEAT)?,
             None => 1,
         };
         let times = times.saturating_mul(u64::from(repeat));
         *calls = calls.saturating_add(times);
         if *calls > MAX_CALLS {
             let message = format!("the request makes more than {MAX_CALLS} calls");
-            return Err(self.at(&table.to, message));
+            return Err(self.checked.at(&table.to, message));
+        }
+        if let Some(stage) = table.stages.get(MAX_STAGES) {
+            let message = format!("a call has at most {MAX_STAGES} stages");
+            return Err(self.checked.at(stage, message));
         }
         let mut stages = Vec::new();
         for stage in &table.stages {
             if stage.get_ref().is_empty() {
-                return Err(self.at(stage, "a stage without calls"));
+                return Err(self.checked.at(stage, "a stage without calls"));
+            }
+            if let Some(call) = stage.get_ref().get(MAX_PARALLEL) {
+                let message = format!("a stage has at most {MAX_PARALLEL} calls");
+                return Err(self.checked.at(&call.to, message));
             }
             let stage = stage.get_ref().iter();
             let stage = stage.map(|call| self.call(call, services, depth + 1, times, calls));
@@ -423,14 +465,12 @@ impl Reader<'_> {
         Ok(Call {
             service,
             operation: table.op.clone(),
-            cpu: self.at_most("cpu", Some(&table.cpu), MAX_CALL_CPU)?,
+            cpu: self
+                .checked
+                .at_most("cpu", Some(&table.cpu), MAX_CALL_CPU)?,
             repeat,
             stages,
         })
-    }
-
-    fn at<T>(&self, place: &Spanned<T>, message: impl Into<String>) -> FileError {
-        FileError::at(self.path, self.text, place.span(), message)
     }
 
     fn unknown<'b>(
@@ -439,7 +479,9 @@ impl Reader<'_> {
         name: &Spanned<String>,
         known: impl Iterator<Item = &'b str> + Clone,
     ) -> FileError {
-        let error = self.at(name, format!("there is no {kind} `{}`", name.get_ref()));
+        let error = self
+            .checked
+            .at(name, format!("there is no {kind} `{}`", name.get_ref()));
         match file::suggestion(name.get_ref(), known) {
             Some(help) => error.with_help(help),
             None => error,
@@ -448,67 +490,9 @@ impl Reader<'_> {
 
     fn name(&self, name: &Spanned<String>) -> Result<String, FileError> {
         if name.get_ref().trim().is_empty() {
-            return Err(self.at(name, "a name must not be empty"));
+            return Err(self.checked.at(name, "a name must not be empty"));
         }
         Ok(name.get_ref().clone())
-    }
-
-    fn number(
-        &self,
-        key: &str,
-        value: &Spanned<f64>,
-        range: RangeInclusive<f64>,
-    ) -> Result<f64, FileError> {
-        let number = *value.get_ref();
-        if range.contains(&number) {
-            return Ok(number);
-        }
-        let message = if *range.start() == f64::MIN_POSITIVE {
-            format!("`{key}` must be above 0, up to {}", range.end())
-        } else {
-            format!("`{key}` must be from {} to {}", range.start(), range.end())
-        };
-        Err(self.at(value, format!("{message}, not {number}")))
-    }
-
-    fn count(&self, key: &str, value: &Spanned<i64>) -> Result<u32, FileError> {
-        match u32::try_from(*value.get_ref()) {
-            Ok(count @ 1..=1_000_000) => Ok(count),
-            _ => {
-                let number = value.get_ref();
-                let message = format!("`{key}` must be from 1 to 1000000, not {number}");
-                Err(self.at(value, message))
-            }
-        }
-    }
-
-    /// The value, or nothing of it where the key is absent.
-    fn at_most<T: Copy + Default + PartialOrd + fmt::Display>(
-        &self,
-        key: &str,
-        value: Option<&Spanned<T>>,
-        max: T,
-    ) -> Result<T, FileError> {
-        let Some(value) = value else {
-            return Ok(T::default());
-        };
-        if *value.get_ref() > max {
-            let message = format!("`{key}` must be at most {max}, not {}", value.get_ref());
-            return Err(self.at(value, message));
-        }
-        Ok(*value.get_ref())
-    }
-
-    fn positive<T: Copy + Default + PartialOrd + fmt::Display>(
-        &self,
-        key: &str,
-        value: &Spanned<T>,
-        max: T,
-    ) -> Result<T, FileError> {
-        if *value.get_ref() == T::default() {
-            return Err(self.at(value, format!("`{key}` must be above zero")));
-        }
-        self.at_most(key, Some(value), max)
     }
 }
 

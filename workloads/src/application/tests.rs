@@ -3,13 +3,58 @@
 use std::path::PathBuf;
 
 use super::*;
+use crate::file;
+
+/// What one service has to do for the mean request.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Demand {
+    /// Calls.
+    pub(super) calls: f64,
+    /// CPU time of these calls in seconds, on the path and off it.
+    pub(super) cpu_s: f64,
+}
+
+impl Application {
+    /// The index of the service of this name.
+    pub(super) fn find(&self, name: &str) -> Option<usize> {
+        self.services
+            .iter()
+            .position(|service| service.name == name)
+    }
+
+    /// What the mean request asks of each service, in the order of
+    /// [`services`](Application::services): warm, detached calls included.
+    pub(super) fn demand(&self) -> Vec<Demand> {
+        let mut demand = vec![Demand::default(); self.services.len()];
+        for request in &self.requests {
+            for call in std::iter::once(&request.root).chain(&request.detached) {
+                call.add_to(request.share, &mut demand);
+            }
+        }
+        demand
+    }
+}
+
+impl Call {
+    /// Adds this call, made `times` per request by its caller.
+    fn add_to(&self, times: f64, demand: &mut [Demand]) {
+        let times = times * f64::from(self.repeat);
+        demand[self.service].calls += times;
+        demand[self.service].cpu_s += times * self.cpu.as_secs_f64();
+        for call in self.stages.iter().flatten() {
+            call.add_to(times, demand);
+        }
+    }
+}
 
 const FLOOR_CPU: Cores = Cores::from_millis(300);
 const FLOOR_MEMORY: Bytes = Bytes::from_mib(25);
 
 fn load(name: &str) -> Application {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../scenarios/apps");
-    Application::load(&folder.join(format!("{name}.toml")))
+    let path = folder.join(format!("{name}.toml"));
+    file::read_text(&path)
+        .and_then(|text| Application::parse(&path, &text))
         .unwrap_or_else(|error| panic!("{error}"))
 }
 

@@ -26,7 +26,6 @@
 //! absolute = true                    # take its rates as they are
 //! ```
 
-use std::ops::RangeInclusive;
 use std::path::Path;
 
 use serde::Deserialize;
@@ -34,12 +33,13 @@ use tidegate_core::Span;
 use toml::Spanned;
 
 use super::Load;
+use crate::checked::Checked;
 use crate::file::{self, FileError};
 use crate::trace::{self, Format, Series};
 
 /// Above this no simulation ends, and no client sends.
 const MAX_RATE: f64 = 1e7;
-const MAX_STEPS: usize = 1_000_000;
+const MAX_STEPS: u32 = 1_000_000;
 /// The paper's runs: 180 s at 10 times the trace's speed, in steps of 60 s.
 const DEFAULT_STEPS: usize = 30;
 /// A shorter step is shorter than a request.
@@ -47,22 +47,14 @@ const MIN_STEP: Span = Span::from_millis(1);
 const MAX_STEP: Span = Span::from_secs(7 * 24 * 3_600);
 
 impl Load {
-    /// Reads the load in the file at `path`. `seed` is used where rates are
-    /// generated; files named in it are looked for beside it.
+    /// Reads a load from `text`. `seed` is used where rates are generated;
+    /// `path` is named in messages, and traces are looked for beside it.
     ///
     /// # Errors
-    /// When the file, or the trace it names, cannot be read or is wrong.
-    pub fn read(path: &Path, seed: u64) -> Result<Load, FileError> {
-        Load::parse(path, &file::read_text(path)?, seed)
-    }
-
-    /// Reads a load from `text`, as [`read`](Load::read) does; `path` is named
-    /// in messages, and traces are looked for beside it.
-    ///
-    /// # Errors
-    /// As [`read`](Load::read).
+    /// When `text`, or the trace it names, cannot be read or is wrong.
     pub fn parse(path: &Path, text: &str, seed: u64) -> Result<Load, FileError> {
-        let reader = Reader { path, text };
+        let checked = Checked { path, text };
+        let reader = Reader { checked };
         // The kind first: then a key of another kind is an error.
         match file::parse::<KindOnly>(path, text)?.kind {
             Kind::Fixed => {
@@ -133,8 +125,7 @@ struct AlibabaTable {
 }
 
 struct Reader<'a> {
-    path: &'a Path,
-    text: &'a str,
+    checked: Checked<'a>,
 }
 
 impl Reader<'_> {
@@ -143,7 +134,7 @@ impl Reader<'_> {
         let period = self.step("period", &table.period)?;
         if length > period {
             let message = format!("`length` must be at most `period`, {period}, not {length}");
-            return Err(self.at(&table.length, message));
+            return Err(self.checked.at(&table.length, message));
         }
         Ok(Load::Burst {
             base: self.rate("base", &table.base)?,
@@ -161,7 +152,7 @@ impl Reader<'_> {
         let step = bucket.scale(1.0 / speed);
         if step < MIN_STEP {
             let message = format!("`step` / `speed` must be at least {MIN_STEP}, not {step}");
-            return Err(self.at(&table.step, message));
+            return Err(self.checked.at(&table.step, message));
         }
         let (series, source) = match &table.file {
             Some(file) => (self.trace(table, file, bucket)?, file.get_ref().clone()),
@@ -183,7 +174,7 @@ impl Reader<'_> {
                     let message = format!(
                         "the highest rate of the trace must be above 0, up to {MAX_RATE}, not {highest}"
                     );
-                    return Err(self.at(absolute, message));
+                    return Err(self.checked.at(absolute, message));
                 }
                 series.values
             }
@@ -192,7 +183,7 @@ impl Reader<'_> {
                 let high = self.bound("high", table.high.as_ref())?;
                 if let Some(place) = table.low.as_ref().filter(|_| low > high) {
                     let message = format!("`low` must not be above `high`, {high}, but is {low}");
-                    return Err(self.at(place, message));
+                    return Err(self.checked.at(place, message));
                 }
                 series.onto(low, high)
             }
@@ -210,7 +201,7 @@ impl Reader<'_> {
         self.refuse(table.metric.as_ref(), &format!("`metric` {needs}"))?;
         self.refuse(table.absolute.as_ref(), &format!("`absolute` {needs}"))?;
         let steps = match &table.steps {
-            Some(steps) => self.count("steps", steps)?,
+            Some(steps) => self.checked.count("steps", steps, MAX_STEPS)? as usize,
             None => DEFAULT_STEPS,
         };
         Ok(trace::generate(seed, steps, *table.step.get_ref()))
@@ -224,7 +215,7 @@ impl Reader<'_> {
     ) -> Result<Series, FileError> {
         self.refuse(table.steps.as_ref(), "`steps` has no use beside a `file`")?;
         let Some(format) = &table.format else {
-            let error = self.at(file, "a `file` needs a `format`");
+            let error = self.checked.at(file, "a `file` needs a `format`");
             return Err(error.with_help(format!("one of {}", Format::names())));
         };
         let metric = match (format.get_ref(), &table.metric) {
@@ -238,14 +229,16 @@ impl Reader<'_> {
         let is_rate = *format.get_ref() == Format::MicroservicesRates;
         let absolute = table.absolute.as_ref();
         if let Some(absolute) = absolute.filter(|value| *value.get_ref() && !is_rate) {
-            return Err(self.at(absolute, "this format has no rates, only utilisation"));
+            return Err(self
+                .checked
+                .at(absolute, "this format has no rates, only utilisation"));
         }
         let interval = format.get_ref().interval();
         if bucket < interval {
             let message = format!("`step` must be at least the trace's interval, {interval}");
-            return Err(self.at(&table.step, message));
+            return Err(self.checked.at(&table.step, message));
         }
-        let folder = self.path.parent().unwrap_or(Path::new(""));
+        let folder = self.checked.path.parent().unwrap_or(Path::new(""));
         trace::read(
             &folder.join(file.get_ref()),
             *format.get_ref(),
@@ -257,17 +250,20 @@ impl Reader<'_> {
     fn bound(&self, key: &str, value: Option<&Spanned<f64>>) -> Result<f64, FileError> {
         match value {
             Some(value) => self.rate(key, value),
-            None => Err(FileError::new(self.path, format!("missing key `{key}`"))),
+            None => Err(FileError::new(
+                self.checked.path,
+                format!("missing key `{key}`"),
+            )),
         }
     }
 
     fn rate(&self, key: &str, value: &Spanned<f64>) -> Result<f64, FileError> {
-        self.number(key, value, 1e-3..=MAX_RATE)
+        self.checked.number(key, value, 1e-3..=MAX_RATE)
     }
 
     /// A factor, one if absent.
     fn factor(&self, key: &str, value: Option<&Spanned<f64>>) -> Result<f64, FileError> {
-        value.map_or(Ok(1.0), |value| self.number(key, value, 1e-3..=1e3))
+        value.map_or(Ok(1.0), |value| self.checked.number(key, value, 1e-3..=1e3))
     }
 
     fn step(&self, key: &str, value: &Spanned<Span>) -> Result<Span, FileError> {
@@ -276,42 +272,12 @@ impl Reader<'_> {
             return Ok(span);
         }
         let message = format!("`{key}` must be from {MIN_STEP} to {MAX_STEP}, not {span}");
-        Err(self.at(value, message))
-    }
-
-    fn number(
-        &self,
-        key: &str,
-        value: &Spanned<f64>,
-        range: RangeInclusive<f64>,
-    ) -> Result<f64, FileError> {
-        let number = *value.get_ref();
-        if range.contains(&number) {
-            return Ok(number);
-        }
-        let (low, high) = (range.start(), range.end());
-        let message = format!("`{key}` must be from {low} to {high}, not {number}");
-        Err(self.at(value, message))
-    }
-
-    fn count(&self, key: &str, value: &Spanned<i64>) -> Result<usize, FileError> {
-        match usize::try_from(*value.get_ref()) {
-            Ok(count) if (1..=MAX_STEPS).contains(&count) => Ok(count),
-            _ => {
-                let number = value.get_ref();
-                let message = format!("`{key}` must be from 1 to {MAX_STEPS}, not {number}");
-                Err(self.at(value, message))
-            }
-        }
+        Err(self.checked.at(value, message))
     }
 
     /// An error if the key is there at all.
     fn refuse<T>(&self, value: Option<&Spanned<T>>, message: &str) -> Result<(), FileError> {
-        value.map_or(Ok(()), |value| Err(self.at(value, message)))
-    }
-
-    fn at<T>(&self, place: &Spanned<T>, message: impl Into<String>) -> FileError {
-        FileError::at(self.path, self.text, place.span(), message)
+        value.map_or(Ok(()), |value| Err(self.checked.at(value, message)))
     }
 }
 

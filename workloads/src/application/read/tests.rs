@@ -179,7 +179,12 @@ fn a_number_out_of_range_is_refused() {
         (
             "threads = 64",
             "threads = 0",
-            "`threads` must be from 1 to 1000000, not 0",
+            "`threads` must be from 1 to 10000, not 0",
+        ),
+        (
+            "threads = 2",
+            "threads = 10001",
+            "`threads` must be from 1 to 10000, not 10001",
         ),
         (
             "repeat = 2",
@@ -210,12 +215,12 @@ fn a_number_out_of_range_is_refused() {
         (
             "\"3 cores\"",
             "\"200000 cores\"",
-            "`cpu_15x` must be at most 100000 cores",
+            "`cpu_15x` must be at most 10000 cores",
         ),
         (
             "\"60 MiB\"",
             "\"999999999 MiB\"",
-            "`memory_15x` must be at most",
+            "`memory_15x` must be at most 4194304 MiB",
         ),
         (
             "cpu = \"2 ms\"",
@@ -281,6 +286,28 @@ fn an_application_needs_services_and_requests() {
         parse(&without).unwrap_err().message,
         "there are no requests"
     );
+}
+
+/// A world may number threads, stages and the calls of a stage with 16 bits.
+#[test]
+fn stages_and_their_calls_are_bounded() {
+    let ping = r#"{ to = "front", op = "GET /ping", cpu = "1 ms" }"#;
+    let call = r#"{ to = "back", op = "", cpu = "1 ms" }"#;
+    let with = |stages: String| {
+        let call = format!(r#"{{ to = "front", op = "", cpu = "1 ms", stages = [{stages}] }}"#);
+        parse(&MINIMAL.replace(ping, &call))
+    };
+    let wide = |calls: usize| with(format!("[{}]", [call].repeat(calls).join(", ")));
+    assert!(wide(10_000).is_ok());
+    let error = wide(10_001).unwrap_err();
+    assert_eq!(error.message, "a stage has at most 10000 calls");
+    assert!(error.line.is_some());
+
+    let long = |stages: usize| with(vec![format!("[{call}]"); stages].join(", "));
+    assert!(long(10_000).is_ok());
+    let error = long(10_001).unwrap_err();
+    assert_eq!(error.message, "a call has at most 10000 stages");
+    assert!(error.line.is_some());
 }
 
 #[test]

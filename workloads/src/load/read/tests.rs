@@ -13,7 +13,10 @@ fn message(text: &str) -> String {
 
 fn scenario(name: &str, seed: u64) -> Load {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../scenarios/workloads");
-    Load::read(&folder.join(format!("{name}.toml")), seed).unwrap_or_else(|error| panic!("{error}"))
+    let path = folder.join(format!("{name}.toml"));
+    file::read_text(&path)
+        .and_then(|text| Load::parse(&path, &text, seed))
+        .unwrap_or_else(|error| panic!("{error}"))
 }
 
 #[test]
