@@ -8,6 +8,8 @@ mod memory;
 
 mod control_plane;
 
+mod invariants;
+
 mod repeatability;
 
 use std::path::Path;
