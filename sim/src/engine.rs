@@ -1,8 +1,9 @@
 //! The event queue and the clock.
 //!
 //! Events leave in the order of their time, and of their scheduling where times
-//! are equal. The heap holds 16-byte keys only; the events wait in a slab beside
-//! it, so that reordering moves little memory. There is no cancelling: an event
+//! are equal. The heap holds 16-byte keys only, one number each, so that comparing
+//! needs no branch; the events wait in a slab beside it, so that reordering moves
+//! little memory. There is no cancelling: an event
 //! that is no longer wanted carries a generation its receiver compares.
 
 use dary_heap::QuaternaryHeap;
@@ -16,7 +17,7 @@ const SLOT_BITS: u32 = 24;
 /// Events waiting for their time.
 #[derive(Debug)]
 pub struct Queue<E> {
-    heap: QuaternaryHeap<Reverse<(u64, u64)>>,
+    heap: QuaternaryHeap<Reverse<u128>>,
     slab: Vec<E>,
     free: Vec<u32>,
     now: u64,
@@ -83,7 +84,9 @@ impl<E: Copy> Queue<E> {
         assert!(self.scheduled < 1 << (64 - SLOT_BITS), "too many events");
         let order = self.scheduled << SLOT_BITS | u64::from(slot);
         self.scheduled += 1;
-        self.heap.push(Reverse((time.0.max(self.now), order)));
+        let time = time.0.max(self.now);
+        self.heap
+            .push(Reverse(u128::from(time) << 64 | u128::from(order)));
     }
 
     /// Schedules `event` after `delay`.
@@ -95,9 +98,9 @@ impl<E: Copy> Queue<E> {
     /// The next event, which makes its time the present.
     #[inline]
     pub fn pop(&mut self) -> Option<E> {
-        let Reverse((time, order)) = self.heap.pop()?;
-        let slot = (order & ((1 << SLOT_BITS) - 1)) as u32;
-        self.now = time;
+        let Reverse(key) = self.heap.pop()?;
+        let slot = (key & ((1 << SLOT_BITS) - 1)) as u32;
+        self.now = (key >> 64) as u64;
         self.free.push(slot);
         Some(self.slab[slot as usize])
     }
