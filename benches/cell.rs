@@ -46,7 +46,7 @@ fn cells(seconds: u64) -> Vec<(String, Cell)> {
 
 fn allocator(cell: &Cell) -> Box<dyn Allocator> {
     cell.policy
-        .build(&cell.application, &cell.limit, cell.settle)
+        .build(&cell.application, &cell.testbed, &cell.limit, cell.settle)
         .expect("its parameters are sound")
 }
 

@@ -11,23 +11,15 @@ use tidegate_workloads::{FileError, file};
 use crate::scenario::layer::Location;
 use crate::scenario::pieces::upward;
 
-/// One published figure.
+/// One published figure. The other columns are for people.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Figure {
     /// Its name within the file.
     pub id: String,
-    /// Where in the paper.
-    #[serde(rename = "where")]
-    pub place: String,
-    /// What was measured, as the paper calls it.
-    pub metric: String,
     /// The unit.
     pub unit: String,
     /// The value.
     pub value: f64,
-    /// Anything else.
-    pub note: String,
 }
 
 /// The figures of one paper.

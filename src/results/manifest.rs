@@ -4,7 +4,7 @@
 //! They are apart because the first is the same for each repetition and the
 //! second never is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
@@ -60,12 +60,11 @@ struct Manifest<'a> {
     pieces: BTreeMap<&'static str, BTreeMap<&'a str, Parameters<'a>>>,
 }
 
-/// One piece: its content, or where that is long, its hash.
+/// One piece: all it says, before `columns`, and the files it is read from.
 #[derive(Serialize)]
 struct Parameters<'a> {
-    sha256: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    parameters: Option<&'a toml::Table>,
+    sha256: &'a str,
+    parameters: &'a toml::Table,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     files: &'a BTreeMap<String, String>,
 }
@@ -77,10 +76,9 @@ struct Parameters<'a> {
 pub fn manifest(scenario: &Scenario) -> Result<Vec<u8>, Error> {
     let mut pieces: BTreeMap<&'static str, BTreeMap<&str, Parameters<'_>>> = BTreeMap::new();
     for ((kind, name), piece) in &scenario.pieces {
-        let content = serde_json::to_string(&piece.table).unwrap_or_default();
         let parameters = Parameters {
-            sha256: hex(&Sha256::digest(&content)),
-            parameters: (*kind != Kind::Application).then_some(&piece.table),
+            sha256: &piece.hash,
+            parameters: &piece.table,
             files: &piece.files,
         };
         pieces
@@ -93,12 +91,17 @@ pub fn manifest(scenario: &Scenario) -> Result<Vec<u8>, Error> {
         move |labels: &[String]| index.and_then(|index| labels.get(index).cloned())
     };
     let workload = column(Kind::Workload.name());
-    let mut workloads = BTreeMap::new();
+    let mut workloads: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
     for cell in &scenario.cells {
         if let (Some(name), Some(load)) = (workload(&cell.labels), cell.loads.first()) {
-            workloads.insert(name, load.provenance().to_owned());
+            workloads.entry(name).or_default().insert(load.provenance());
         }
     }
+    let joined = |sources: BTreeSet<&str>| Vec::from_iter(sources).join(", ");
+    let workloads = workloads
+        .into_iter()
+        .map(|(name, sources)| (name, joined(sources)))
+        .collect();
     let mut matrix: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for (index, name) in scenario.columns.iter().enumerate() {
         let values = matrix.entry(name).or_default();

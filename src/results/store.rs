@@ -62,11 +62,6 @@ impl Store {
         }
     }
 
-    /// The folder.
-    pub fn folder(&self) -> &Path {
-        &self.folder
-    }
-
     /// Writes the file `name`, whole or not at all.
     ///
     /// # Errors

@@ -100,9 +100,9 @@ pub fn run(cell: &Cell, seed_index: usize, seed: u64) -> Result<Finished, String
         .loads
         .get(seed_index)
         .ok_or("the cell has no load for this seed")?;
-    let mut allocator = cell
-        .policy
-        .build(&cell.application, &cell.limit, cell.settle)?;
+    let mut allocator =
+        cell.policy
+            .build(&cell.application, &cell.testbed, &cell.limit, cell.settle)?;
     let experiment = Experiment {
         application: &cell.application,
         load,

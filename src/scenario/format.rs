@@ -305,12 +305,17 @@ impl Default for Limit {
 #[schemars(with = "String")]
 pub struct Level(pub f64);
 
+impl Level {
+    /// The highest.
+    pub const MAX: f64 = 100.0;
+}
+
 impl<'de> Deserialize<'de> for Level {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Level, D::Error> {
         let text = String::deserialize(deserializer)?;
         text.strip_suffix('x')
             .and_then(|number| number.parse().ok())
-            .filter(|number| (0.01..=100.0).contains(number))
+            .filter(|number| (0.01..=Level::MAX).contains(number))
             .map(Level)
             .ok_or_else(|| {
                 de::Error::custom(format!(

@@ -38,16 +38,17 @@ pub struct Scenario {
     pub cells: Vec<Cell>,
     /// All pieces that cells use, by kind and name, before `[columns]`.
     pub pieces: BTreeMap<(Kind, String), Piece>,
-    /// Cells before `--filter`.
-    pub cells_in_file: usize,
 }
 
 /// A piece as the manifest keeps it.
 #[derive(Clone, Debug)]
 pub struct Piece {
+    /// SHA-256 of its content and of the files it names itself.
+    pub hash: String,
     /// Its content.
     pub table: Table,
-    /// What else it was read from, with the content's SHA-256: trace files.
+    /// What else it is read from, with the content's SHA-256: trace files, those
+    /// that `[columns]` name included.
     pub files: BTreeMap<String, String>,
 }
 
@@ -118,9 +119,7 @@ impl Scenario {
             testbeds: BTreeMap::new(),
         };
         let mut cells = Vec::new();
-        let mut cells_in_file = 0;
         for choice in combinations(&file, &columns) {
-            cells_in_file += 1;
             let labels: Vec<String> = choice.iter().map(|(_, value)| label(value)).collect();
             if filter.admits(&columns, &labels) {
                 cells.push(resolver.cell(&columns, &choice, labels)?);
@@ -139,7 +138,6 @@ impl Scenario {
             seeds,
             cells,
             pieces,
-            cells_in_file,
             document,
         })
     }
@@ -270,8 +268,12 @@ impl Resolver<'_> {
             if let Some(layers) = changes.remove(&kind) {
                 let changed = Arc::make_mut(&mut document);
                 layers.into_iter().for_each(|layer| changed.put(layer));
-                let files = this.pieces.get(&(kind, name)).map(|piece| &piece.files);
-                hash = content_hash(document.table(), files);
+                // A column may name files too.
+                let files = files(&document);
+                hash = content_hash(kind, document.table(), &files);
+                if let Some(piece) = this.pieces.get_mut(&(kind, name)) {
+                    piece.files.extend(files);
+                }
             }
             hashes.push(hash);
             Ok(document)
@@ -347,11 +349,13 @@ impl Resolver<'_> {
             return Ok(found.clone());
         }
         let document = Arc::new(self.library.find(kind, name, at)?);
+        let files = files(&document);
+        let hash = content_hash(kind, document.table(), &files);
         let piece = Piece {
+            hash: hash.clone(),
             table: document.table().clone(),
-            files: files(&document),
+            files,
         };
-        let hash = content_hash(&piece.table, Some(&piece.files));
         self.pieces.insert(key.clone(), piece);
         self.documents.insert(key, (document.clone(), hash.clone()));
         Ok((document, hash))
@@ -426,11 +430,18 @@ pub fn read_client(document: &Document) -> Result<Client, FileError> {
     Ok(client)
 }
 
-/// SHA-256 of a piece's content and of the files it was read from.
-fn content_hash(table: &Table, files: Option<&BTreeMap<String, String>>) -> String {
+/// SHA-256 of a piece's content and of the files it was read from. The order of
+/// its keys is nothing, but where it decides results: containers are numbered,
+/// and placed, in the order of the services.
+fn content_hash(kind: Kind, table: &Table, files: &BTreeMap<String, String>) -> String {
     let mut hash = Sha256::new();
     field(&mut hash, &json(table));
-    for (name, content) in files.into_iter().flatten() {
+    if kind == Kind::Application
+        && let Some(Value::Table(services)) = table.get("services")
+    {
+        services.keys().for_each(|name| field(&mut hash, name));
+    }
+    for (name, content) in files {
         field(&mut hash, name);
         field(&mut hash, content);
     }
@@ -467,5 +478,7 @@ fn files(document: &Document) -> BTreeMap<String, String> {
 /// Anything as JSON with sorted keys.
 fn json(value: &impl Serialize) -> String {
     // Keys are text and numbers finite or written as null: this cannot fail.
-    serde_json::to_string(value).unwrap_or_default()
+    let mut value = serde_json::to_value(value).unwrap_or_default();
+    value.sort_all_objects();
+    value.to_string()
 }

@@ -5,6 +5,8 @@ use tidegate_core::autopilot::{self, Autopilot};
 use tidegate_core::escra::{self, Escra};
 use tidegate_core::fixed::Fixed;
 use tidegate_core::{Allocator, Bytes, Cores, Limits, Span};
+use tidegate_sim::Testbed;
+use tidegate_workloads::application::read::{MAX_CPU, MAX_ENTRIES, MAX_MEMORY};
 use tidegate_workloads::{Application, FileError, file};
 use toml::Value;
 
@@ -18,12 +20,21 @@ const FLOOR: Limits = Limits {
     memory: Bytes::from_mib(25),
 };
 
+/// Limits at the highest level summed over the largest application, in the
+/// smallest unit, are less than half of what u64 counts: no Ω wraps.
+const _: () = {
+    let most = MAX_ENTRIES as u128 * (Level::MAX / 1.5 + 1.0) as u128;
+    assert!(most * (MAX_CPU.0 as u128) < u64::MAX as u128 / 2);
+    assert!(most * (MAX_MEMORY.0 as u128) < u64::MAX as u128 / 2);
+};
+
 /// A policy with its parameters.
 #[derive(Clone, Debug)]
 pub enum Policy {
     /// Static limits at a multiple of the profiled maximum.
     Fixed(FixedPiece),
     /// Escra.
+    /// The length of its periods is the testbed's, whatever stands here.
     Escra(escra::Config),
     /// Autopilot, under Ω or not.
     Autopilot {
@@ -72,6 +83,13 @@ impl Policy {
         match kind.as_str() {
             "fixed" => piece.decode().map(Policy::Fixed),
             "escra" => {
+                if piece.table().contains_key("period") {
+                    let message = "`period` is no key of an allocator: Escra is told of the \
+                                   periods of the hosts";
+                    return Err(piece
+                        .key_error(&["period"], message)
+                        .with_help("`cfs.period` of the testbed sets their length"));
+                }
                 let config: escra::Config = piece.decode()?;
                 checked(&piece, config.check())?;
                 Ok(Policy::Escra(config))
@@ -98,8 +116,8 @@ impl Policy {
         }
     }
 
-    /// The policy for a run of `application` under Ω as `limit` says, whose
-    /// client begins after `settle`.
+    /// The policy for a run of `application` on `testbed` under Ω as `limit`
+    /// says, whose client begins after `settle`.
     ///
     /// # Errors
     /// When the parameters make no sense together; [`read`](Policy::read) has
@@ -107,6 +125,7 @@ impl Policy {
     pub fn build(
         &self,
         application: &Application,
+        testbed: &Testbed,
         limit: &Limit,
         settle: Span,
     ) -> Result<Box<dyn Allocator>, String> {
@@ -114,7 +133,10 @@ impl Policy {
         Ok(match self {
             Policy::Fixed(piece) => Box::new(Fixed::new(profiled(application, piece.level))),
             Policy::Escra(config) => Box::new(Escra::new(
-                config.clone(),
+                escra::Config {
+                    period: testbed.cfs.period,
+                    ..config.clone()
+                },
                 omega.cpu,
                 omega.memory,
                 application.services.len(),
@@ -182,3 +204,6 @@ pub fn checked(piece: &Document, result: Result<(), String>) -> Result<(), FileE
         piece.error(&keys, message.clone())
     })
 }
+
+#[cfg(test)]
+mod tests;

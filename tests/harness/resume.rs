@@ -4,6 +4,9 @@
 use std::fs;
 use std::path::Path;
 
+use tidegate::scenario::layer::Document;
+use tidegate::scenario::{Filter, Scenario};
+
 use crate::{files, read, text, tidegate};
 
 const TABLES: [&str; 4] = [
@@ -67,6 +70,101 @@ fn a_damaged_cell_is_run_again() {
     assert_same(&whole, &parts);
     let run: serde_json::Value = serde_json::from_str(&read(&parts, "run.json")).unwrap();
     assert_eq!(run["reused"], 1);
+}
+
+/// The content of a trace decides results, also of one that a column names.
+#[test]
+fn a_changed_trace_is_another_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let fixtures = Path::new("tests/fixtures");
+    for kind in ["apps", "workloads", "testbeds", "allocators", "clients"] {
+        fs::create_dir(folder.path().join(kind)).unwrap();
+        for file in files(&fixtures.join(kind)) {
+            let name = file.file_name().unwrap();
+            fs::copy(&file, folder.path().join(kind).join(name)).unwrap();
+        }
+    }
+    let write = |name: &str, content: &str| fs::write(folder.path().join(name), content).unwrap();
+    let rates = |second: u32| format!("0,a,a1,HTTP_MCR,30\n60000,a,a1,HTTP_MCR,{second}\n");
+    write(
+        "workloads/replay.toml",
+        "kind = \"alibaba\"\nfile = \"none.csv\"\nabsolute = true\nstep = \"60s\"\nspeed = 60\n\
+         format = \"alibaba-microservices-v2021-msrtqps\"\n",
+    );
+    write("workloads/one.csv", &rates(40));
+    write("workloads/two.csv", &rates(50));
+    write(
+        "replay.toml",
+        "title = \"Two traces\"\n[run]\nduration = \"2s\"\ntestbed = \"small\"\n\
+         [columns]\ntrace = \"workload.file\"\n[matrix]\napplication = \"single\"\n\
+         workload = \"replay\"\nallocator = \"static\"\ntrace = [\"one.csv\", \"two.csv\"]\n",
+    );
+    let scenario = folder.path().join("replay.toml");
+    let out = folder.path().join("out");
+    let run = || {
+        tidegate(&[
+            "run",
+            text(&scenario),
+            "-q",
+            "--resume",
+            "--out",
+            text(&out),
+        ])
+    };
+    let done = run();
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    let manifest: serde_json::Value = serde_json::from_str(&read(&out, "manifest.json")).unwrap();
+    let replay = &manifest["pieces"]["workload"]["replay"];
+    for name in ["one.csv", "two.csv"] {
+        let hash = replay["files"][name].as_str();
+        assert_eq!(hash.map(str::len), Some(64), "{replay}");
+    }
+    assert_eq!(manifest["workloads"]["replay"], "one.csv, two.csv");
+
+    write("workloads/two.csv", &rates(60));
+    let done = run();
+    assert_eq!(done.code, 2, "a stale cell was taken over");
+    assert!(done.stderr.contains("holds another run"), "{}", done.stderr);
+}
+
+/// The order of keys is nothing, but where it numbers containers.
+#[test]
+fn an_id_does_not_depend_on_the_order_of_keys() {
+    let source = read(Path::new("tests/fixtures"), "small.toml");
+    let source = source.split("[[compare]]").next().unwrap();
+    let source = source.replace("published = \"escra/table-1\"\n", "");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/small.toml");
+    let hash = |pieces: &str| {
+        let document = Document::parse(&path, &format!("{source}{pieces}")).unwrap();
+        let scenario = Scenario::resolve(document, &Filter::default());
+        scenario.unwrap_or_else(|error| panic!("{error}")).hash()
+    };
+    assert_eq!(
+        hash("[allocator.escra]\nkappa = 0.7\nupsilon = 30\n"),
+        hash("[allocator.escra]\nupsilon = 30\nkappa = 0.7\n")
+    );
+    assert_ne!(
+        hash("[allocator.escra]\nkappa = 0.7\nupsilon = 30\n"),
+        hash("[allocator.escra]\nupsilon = 30\nkappa = 0.8\n")
+    );
+    let pair = read(Path::new("tests/fixtures/apps"), "pair.toml");
+    let (start, rest) = pair.split_at(pair.find("[services.front]").unwrap());
+    let (front, rest) = rest.split_at(rest.find("[services.back]").unwrap());
+    let (back, rest) = rest.split_at(rest.find("[[requests]]").unwrap());
+    let with = |first: &str, second: &str| {
+        let text = format!("{start}{first}{second}{rest}");
+        let table: toml::Table = text.parse().unwrap();
+        let mut all = toml::Table::new();
+        let mut named = toml::Table::new();
+        named.insert("other".to_owned(), toml::Value::Table(table));
+        all.insert("application".to_owned(), toml::Value::Table(named));
+        let source = source.replace("[\"pair\", \"single\"]", "\"other\"");
+        let text = format!("{source}{}", toml::to_string(&all).unwrap());
+        let document = Document::parse(&path, &text).unwrap();
+        let scenario = Scenario::resolve(document, &Filter::default());
+        scenario.unwrap_or_else(|error| panic!("{error}")).hash()
+    };
+    assert_ne!(with(front, back), with(back, front));
 }
 
 /// Ctrl-C itself, on the command itself.
