@@ -10,7 +10,7 @@ use clap::{Args, Parser, Subcommand};
 #[command(version, propagate_version = true, max_term_width = 100)]
 #[command(after_help = "\
 Exit codes: 0 fine, 1 internal, 2 usage, 3 invalid scenario, 5 partial (interrupted), \
-10 expectation failed, 11 regression, 13 outside the paper's tolerance (--strict-published).")]
+10 expectation failed, 13 outside the paper's tolerance (--strict-published).")]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]

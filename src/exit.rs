@@ -21,8 +21,6 @@ pub enum Exit {
     Partial = 5,
     /// A threshold of an `[[expect]]` entry was passed.
     ExpectationFailed = 10,
-    /// Slower or worse than a recorded run.
-    Regression = 11,
     /// Outside the tolerance around a published figure (`--strict-published`).
     OutsideTolerance = 13,
 }
@@ -36,12 +34,11 @@ impl Exit {
     /// What to say about two results: the one that needs attention first.
     pub fn and(self, other: Exit) -> Exit {
         let urgency = |exit: Exit| match exit {
-            Exit::Internal => 7,
-            Exit::Usage => 6,
-            Exit::InvalidScenario => 5,
-            Exit::Partial => 4,
-            Exit::ExpectationFailed => 3,
-            Exit::Regression => 2,
+            Exit::Internal => 6,
+            Exit::Usage => 5,
+            Exit::InvalidScenario => 4,
+            Exit::Partial => 3,
+            Exit::ExpectationFailed => 2,
             Exit::OutsideTolerance => 1,
             Exit::Fine => 0,
         };
@@ -72,7 +69,6 @@ mod tests {
             (Exit::InvalidScenario, 3),
             (Exit::Partial, 5),
             (Exit::ExpectationFailed, 10),
-            (Exit::Regression, 11),
             (Exit::OutsideTolerance, 13),
         ];
         for (exit, code) in all {

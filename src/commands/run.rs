@@ -1,5 +1,6 @@
 //! `tidegate run`: scenarios in, results and tables out.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Instant, SystemTime};
@@ -39,19 +40,45 @@ fn all(args: &RunArgs, interrupt: &Interrupt) -> Result<Exit, Error> {
         entries::check_metrics(&scenario)?;
         scenarios.push(scenario);
     }
+    if args.out.is_some() {
+        apart(&paths, &scenarios)?;
+    }
     let mut exit = Exit::Fine;
-    for scenario in &scenarios {
+    for (index, scenario) in scenarios.iter().enumerate() {
         let folder = folder(args, scenario, scenarios.len() > 1);
         let result = match one(args, scenario, &folder, interrupt) {
             Ok(exit) => exit,
             Err(error) => report(&error),
         };
         exit = exit.and(result);
-        if interrupt.asked() {
+        let left = &paths[index + 1..];
+        if interrupt.asked() && !left.is_empty() {
+            for path in left {
+                eprintln!("{}: not run", path.display());
+            }
+            exit = exit.and(Exit::Partial);
             break;
         }
     }
     Ok(exit)
+}
+
+/// Refuses scenarios that would share a folder: below `--out` each has the one
+/// of its name.
+fn apart(paths: &[PathBuf], scenarios: &[Scenario]) -> Result<(), Error> {
+    let mut seen = BTreeMap::new();
+    for (path, scenario) in paths.iter().zip(scenarios) {
+        if let Some(other) = seen.insert(&scenario.name, path) {
+            return Err(Error::Usage(format!(
+                "{} and {} are both named `{}` and would share a folder below --out\n  \
+                 help: run them one by one, each with an --out of its own",
+                other.display(),
+                path.display(),
+                scenario.name
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// Where a scenario's results go.

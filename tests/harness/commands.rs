@@ -56,6 +56,10 @@ fn run_writes_tidy_results() {
         manifest["pieces"]["allocator"]["static"]["parameters"]["level"],
         "1.5x"
     );
+    assert_eq!(
+        manifest["pieces"]["application"]["single"]["parameters"]["runtimes"]["plain"]["threads"],
+        4
+    );
     let run: serde_json::Value = serde_json::from_str(&read(folder.path(), "run.json")).unwrap();
     assert_eq!(run["runs"], 24);
 }
@@ -243,6 +247,36 @@ fn a_folder_of_scenarios_is_run_whole() {
     for name in ["one", "two"] {
         assert!(out.join(name).join("summary.csv").exists());
     }
+
+    // An interrupt that comes when the first one is just finished.
+    let out = folder.path().join("interrupted");
+    let done = tidegate(&[
+        "run",
+        text(&source),
+        "--quiet",
+        "--jobs",
+        "1",
+        "--stop-after",
+        "12",
+        "--out",
+        text(&out),
+    ]);
+    assert_eq!(done.code, 5, "{}", done.stderr);
+    assert!(done.stderr.contains("two.toml: not run"), "{}", done.stderr);
+    assert!(out.join("one").join("summary.csv").exists());
+    assert!(!out.join("two").exists());
+
+    // Two of one name would share a folder.
+    let twin = source.join("below");
+    fs::create_dir(&twin).unwrap();
+    fs::copy(source.join("one.toml"), twin.join("one.toml")).unwrap();
+    let out = folder.path().join("twins");
+    let done = tidegate(&["run", text(&source), "--quiet", "--out", text(&out)]);
+    assert_eq!(done.code, 2, "{}", done.stderr);
+    assert!(done.stderr.contains("both named `one`"), "{}", done.stderr);
+    assert!(!out.exists(), "nothing is run");
+    fs::remove_dir_all(&twin).unwrap();
+
     let done = tidegate(&["list", text(&source)]);
     assert_eq!(done.stdout.lines().count(), 3, "{}", done.stdout);
 }
