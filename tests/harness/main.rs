@@ -7,6 +7,12 @@ mod comparison;
 mod determinism;
 mod resume;
 mod shipped;
+mod sources;
+
+/// What runs before the build is code too.
+#[allow(dead_code)]
+#[path = "../../build.rs"]
+mod build_script;
 
 use std::fs;
 use std::path::{Path, PathBuf};
