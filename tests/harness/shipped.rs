@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use tidegate::compare::entries;
+use tidegate::scenario::format::Role;
 use tidegate::scenario::{Filter, Scenario};
 
 use crate::tidegate;
@@ -30,6 +31,18 @@ fn table_1_has_its_cells_and_all_its_figures() {
     let (targets, left_out) = entries::targets(&scenario).unwrap();
     assert_eq!(targets.len(), 12);
     assert_eq!(left_out, [""; 0]);
+    // What Autopilot does there is read off the logs of the same experiments.
+    let calibrated = scenario.file.compare.iter().filter(|entry| {
+        let fitted = entry.published.starts_with("autopilot/");
+        assert_eq!(
+            entry.role == Role::Calibrated,
+            fitted,
+            "{}",
+            entry.published
+        );
+        fitted
+    });
+    assert_eq!(calibrated.count(), 6);
 }
 
 /// What the allocator files spell out for the reader is what the code does
