@@ -7,7 +7,7 @@
 //! - [`pieces`]: finds the applications, workloads, testbeds, allocators and
 //!   clients it names.
 //! - [`policy`]: from an allocator piece to a policy of the core.
-//! - [`column`], [`check`]: columns of its own, and whether all fits together.
+//! - [`mod@column`], [`check`]: columns of its own, and whether all fits together.
 //! - [`matrix`]: from the file to its cells, everything read and checked.
 //! - [`find`]: scenario files in folders.
 
