@@ -9,7 +9,7 @@
 //! - [`testbed`]: hosts, kernel and network as parameters.
 //! - [`bandwidth`]: one container's CFS bandwidth group.
 //! - [`experiment`], [`outcome`]: what goes in and what comes out of a run.
-//! - [`world`]: the run itself.
+//! - `world`: the run itself, behind [`run`].
 
 pub mod engine;
 
@@ -29,7 +29,7 @@ pub mod experiment;
 
 pub mod outcome;
 
-pub mod world;
+mod world;
 
 pub use experiment::{Client, Experiment};
 pub use outcome::{ContainerUse, Metric, Outcome};
