@@ -29,6 +29,8 @@ pub mod escra;
 
 pub mod autopilot;
 
+pub mod k8s_cpu;
+
 pub use allocator::{Allocator, Limits};
 pub use command::Command;
 pub use observation::{Container, ContainerId, CpuPeriod, HostId, Observation};
