@@ -31,6 +31,8 @@ pub mod autopilot;
 
 pub mod k8s_cpu;
 
+pub mod vpa;
+
 pub use allocator::{Allocator, Limits};
 pub use command::Command;
 pub use observation::{Container, ContainerId, CpuPeriod, HostId, Observation};

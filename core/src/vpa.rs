@@ -1,0 +1,293 @@
+//! The Kubernetes Vertical Pod Autoscaler, recommender and updater, as of 1.7:
+//! limits from percentiles of the usage of the last days.
+//!
+//! [`histogram`] is what the percentiles come from, [`recommender`] what is
+//! recommended, and when that is acted on is the updater's affair. Requests
+//! equal limits here, so the VPA, which keeps their ratio, sets both. There is
+//! no resource policy: nothing but the pod minimum bounds a recommendation.
+//!
+//! With an empty history the range of what is tolerated is so wide that limits
+//! hardly ever come down within minutes. A history and a compressed time
+//! ([`Config::time_scale`]) make it a fair baseline in short runs; say so where
+//! they are used.
+
+pub mod config;
+
+pub mod histogram;
+
+pub mod recommender;
+
+mod updater;
+
+#[cfg(test)]
+mod tests;
+
+pub use config::{Config, ConfigError, Mode};
+
+use crate::allocator::{Allocator, Limits};
+use crate::command::Command;
+use crate::observation::{Container, ContainerId, Observation};
+use crate::pool::Pool;
+use crate::units::{Bytes, Cores, Span, Time};
+
+use recommender::{BothBuckets, DAY, INTERVAL, Recommendation, Resources, Usage};
+
+/// The VPA as an [`Allocator`]. A container is a pod.
+///
+/// It knows no application-wide limit Ω. Where there is one, an increase gets
+/// what is left of it, first come, first served, as with a Kubernetes resource
+/// quota.
+#[derive(Debug)]
+pub struct Vpa {
+    config: Config,
+    buckets: BothBuckets,
+    initial: Vec<Limits>,
+    history: Vec<(Cores, Bytes)>,
+    cpu: Pool,
+    memory: Pool,
+    /// Indexed by [`ContainerId`].
+    tracked: Vec<Option<Tracked>>,
+    next_update: Option<Time>,
+}
+
+/// What is known of one container.
+#[derive(Debug)]
+struct Tracked {
+    /// Of the newest sample seen.
+    seq: u64,
+    usage: Usage,
+    /// When the pod, and in it the container, was started.
+    pod_started: Time,
+    started: Time,
+    /// The container was last killed soon after its start.
+    quick_oom: bool,
+}
+
+impl Vpa {
+    /// A VPA without containers, under the application-wide limits Ω, if there
+    /// are any. `initial` has the limits each container starts with, and
+    /// `history` what it has always used in the [`Config::history_days`] before;
+    /// both are indexed by [`ContainerId`]. An empty `history` is none. Where
+    /// the initial limits do not fit into Ω together, the last containers start
+    /// with less.
+    pub fn new(
+        config: Config,
+        initial: Vec<Limits>,
+        history: Vec<(Cores, Bytes)>,
+        cpu_limit: Option<Cores>,
+        memory_limit: Option<Bytes>,
+    ) -> Result<Vpa, ConfigError> {
+        config.validate()?;
+        if !history.is_empty() && history.len() != initial.len() {
+            return Err(ConfigError::new(
+                "history",
+                "given for each container or for none",
+            ));
+        }
+        Ok(Vpa {
+            buckets: BothBuckets::new(),
+            cpu: Pool::new(cpu_limit.map_or(u64::MAX, |limit| limit.0)),
+            memory: Pool::new(memory_limit.map_or(u64::MAX, |limit| limit.0)),
+            tracked: Vec::new(),
+            next_update: None,
+            initial,
+            history,
+            config,
+        })
+    }
+
+    /// What is recommended for a container now; none if it is unknown or has no
+    /// sample yet.
+    pub fn recommendation(&self, container: ContainerId) -> Option<Recommendation> {
+        let tracked = self.tracked.get(container.0 as usize)?.as_ref()?;
+        tracked.usage.recommend(&self.config, &self.buckets)
+    }
+
+    /// The VPA's own time: compressed, and with room for the history before the
+    /// run.
+    fn own_time(&self, now: Time) -> Span {
+        let scale = u64::from(self.config.time_scale);
+        DAY * u64::from(self.config.history_days) + now.since(Time::ZERO) * scale
+    }
+
+    /// A length of the VPA's own time within `span` of the run's.
+    fn own(&self, span: Span) -> Span {
+        span * u64::from(self.config.time_scale)
+    }
+
+    /// An interval of the VPA's in the time of the run.
+    fn interval(&self) -> Span {
+        Span(INTERVAL.0 / u64::from(self.config.time_scale))
+    }
+
+    fn sample(&mut self, now: Time, id: ContainerId, seq: u64, cpu: Cores, memory: Bytes) {
+        let time = self.own_time(now);
+        let Some(Some(tracked)) = self.tracked.get_mut(id.0 as usize) else {
+            return;
+        };
+        // A sample counts once, and one that was overtaken not at all.
+        if seq <= tracked.seq {
+            return;
+        }
+        tracked.seq = seq;
+        tracked.usage.cpu_sample(&self.buckets, time, cpu);
+        tracked
+            .usage
+            .memory_sample(&self.buckets, time, memory, false);
+    }
+
+    fn killed(&mut self, now: Time, id: ContainerId) {
+        let time = self.own_time(now);
+        let scale = u64::from(self.config.time_scale);
+        let (Some(limit), Some(Some(tracked))) =
+            (self.memory.target(id), self.tracked.get_mut(id.0 as usize))
+        else {
+            return;
+        };
+        tracked
+            .usage
+            .out_of_memory(&self.config, &self.buckets, time, Bytes(limit));
+        tracked.quick_oom = now.since(tracked.started) * scale < updater::QUICK_OOM;
+        tracked.started = now;
+    }
+
+    /// What a container is to have, if it is to be updated.
+    fn update(&self, now: Time, id: ContainerId) -> Option<Resources> {
+        let tracked = self.tracked.get(id.0 as usize)?.as_ref()?;
+        let requests = Resources {
+            cpu: Cores(self.cpu.target(id)?),
+            memory: Bytes(self.memory.target(id)?),
+        };
+        let recommendation = self.recommendation(id)?;
+        let age = self.own(now.since(tracked.pod_started));
+        updater::is_due(
+            requests,
+            &recommendation,
+            tracked.quick_oom,
+            age,
+            self.config.min_change,
+        )
+        .then_some(recommendation.target)
+    }
+
+    /// Gives a running container new limits. How a decision reaches a container
+    /// is here and nowhere else: another [`Mode`] has its own way.
+    fn resize(&mut self, container: ContainerId, to: Resources, out: &mut Vec<Command>) {
+        if let Some((version, limit)) = self.cpu.set(container, to.cpu.0) {
+            out.push(Command::SetCpu {
+                container,
+                version,
+                limit: Cores(limit),
+            });
+        }
+        if let Some((version, limit)) = self.memory.set(container, to.memory.0) {
+            out.push(Command::SetMemory {
+                container,
+                version,
+                limit: Bytes(limit),
+            });
+        }
+    }
+}
+
+impl Allocator for Vpa {
+    /// # Panics
+    ///
+    /// If no initial limits were given for this container: any others would be a
+    /// guess.
+    fn admit(&mut self, now: Time, container: Container) -> Limits {
+        let id = container.id;
+        let index = id.0 as usize;
+        assert!(
+            index < self.initial.len(),
+            "container {index} has no initial limits: only {} were given",
+            self.initial.len()
+        );
+        if index >= self.tracked.len() {
+            self.tracked.resize_with(index + 1, || None);
+        }
+        if self.tracked[index].is_none() {
+            let usage = match self.history.get(index) {
+                Some(&(cpu, memory)) => {
+                    let (time, days) = (self.own_time(now), self.config.history_days);
+                    Usage::with_history(&self.buckets, time, days, cpu, memory)
+                }
+                None => Usage::new(&self.buckets),
+            };
+            self.tracked[index] = Some(Tracked {
+                seq: 0,
+                usage,
+                pod_started: now,
+                started: now,
+                quick_oom: false,
+            });
+        }
+        let interval = self.interval();
+        self.next_update.get_or_insert(now + interval);
+        let Limits { cpu, memory } = self.initial[index];
+        Limits {
+            cpu: Cores(self.cpu.join(id, cpu.0)),
+            memory: Bytes(self.memory.join(id, memory.0)),
+        }
+    }
+
+    fn observe(&mut self, now: Time, what: &Observation, _out: &mut Vec<Command>) {
+        match *what {
+            Observation::Usage {
+                container,
+                seq,
+                cpu,
+                memory,
+            } => self.sample(now, container, seq, cpu, memory),
+            Observation::Killed(container) => self.killed(now, container),
+            Observation::Stopped(container) => {
+                self.cpu.leave(container);
+                self.memory.leave(container);
+                if let Some(tracked) = self.tracked.get_mut(container.0 as usize) {
+                    *tracked = None;
+                }
+                if self.cpu.members() == 0 {
+                    self.next_update = None;
+                }
+            }
+            Observation::CpuApplied { container, version } => {
+                if let Some(limit) = self.cpu.target(container) {
+                    self.cpu.confirm(container, version, limit);
+                }
+            }
+            Observation::MemoryApplied {
+                container,
+                version,
+                limit,
+            } => {
+                self.memory.confirm(container, version, limit.0);
+            }
+            _ => {}
+        }
+    }
+
+    fn next_wake(&self) -> Option<Time> {
+        self.next_update
+    }
+
+    fn wake(&mut self, now: Time, out: &mut Vec<Command>) {
+        let Some(due) = self.next_update.filter(|&due| due <= now) else {
+            return;
+        };
+        // Updates keep to their grid, also after one that came late.
+        let interval = self.interval();
+        let missed = now.since(due).0 / interval.0;
+        self.next_update = Some(due + interval * (missed + 1));
+
+        for index in 0..self.tracked.len() as u32 {
+            let container = ContainerId(index);
+            if let Some(target) = self.update(now, container) {
+                self.resize(container, target, out);
+            }
+        }
+    }
+
+    fn sampling(&self) -> Option<Span> {
+        Some(self.interval())
+    }
+}
