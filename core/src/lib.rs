@@ -33,6 +33,8 @@ pub mod k8s_cpu;
 
 pub mod vpa;
 
+pub mod captain;
+
 pub use allocator::{Allocator, Limits};
 pub use command::Command;
 pub use observation::{Container, ContainerId, CpuPeriod, HostId, Observation};
