@@ -1,7 +1,7 @@
 //! The interface of a policy that sets container limits.
 
 use crate::command::Command;
-use crate::observation::{Container, Observation};
+use crate::observation::{Container, HostId, Observation};
 use crate::units::{Bytes, Cores, Span, Time};
 
 /// The limits a container starts with.
@@ -41,6 +41,22 @@ pub trait Allocator {
     /// ([`Observation::Period`]). Telemetry nobody reads is not sent.
     fn wants_periods(&self) -> bool {
         false
+    }
+
+    /// Whether this policy wants to be told of each throttle when it happens
+    /// ([`Observation::Throttled`]).
+    fn wants_throttles(&self) -> bool {
+        false
+    }
+
+    /// The half of this policy that decides on `host`, if it has one. It is a
+    /// machine like this one: it admits the host's containers (their CPU limits
+    /// are then its), sees their CPU, and answers with commands for that host and
+    /// [`Command::Report`] for the controller, which it hears through
+    /// [`Observation::Share`].
+    fn host_half(&mut self, host: HostId) -> Option<Box<dyn Allocator>> {
+        let _ = host;
+        None
     }
 
     /// At which interval this policy wants [`Observation::Usage`] samples.

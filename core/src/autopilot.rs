@@ -331,7 +331,7 @@ impl Allocator for Autopilot {
             } => {
                 self.memory.confirm(container, version, limit.0);
             }
-            Observation::Started(_) | Observation::Period(_) | Observation::OutOfMemory { .. } => {}
+            _ => {}
         }
     }
 

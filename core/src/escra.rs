@@ -13,7 +13,7 @@
 
 mod cpu;
 
-mod memory;
+pub(crate) mod memory;
 
 mod window;
 
@@ -218,7 +218,7 @@ impl Allocator for Escra {
             } => self.memory.applied(container, version, limit, out),
             Observation::Stopped(container) => self.stopped(container, out),
             Observation::Killed(container) => self.cpu.killed(container),
-            Observation::Started(_) | Observation::Usage { .. } => {}
+            _ => {}
         }
     }
 

@@ -35,7 +35,9 @@ pub mod vpa;
 
 pub mod captain;
 
+pub mod tide;
+
 pub use allocator::{Allocator, Limits};
-pub use command::Command;
+pub use command::{Command, HostReport, Share};
 pub use observation::{Container, ContainerId, CpuPeriod, HostId, Observation};
 pub use units::{Bytes, Cores, Span, Time};

@@ -4,6 +4,7 @@
 //! therefore carries what is needed to recognise that: a sequence number per
 //! container, or the version of the command it answers.
 
+use crate::command::{HostReport, Share};
 use crate::units::{Bytes, Cores, Span};
 
 /// Names a container for the length of a run. Never reused.
@@ -53,6 +54,20 @@ pub enum Observation {
     Stopped(ContainerId),
     /// A CPU bandwidth period ended.
     Period(CpuPeriod),
+    /// A container has used up its quota and stands still: told when it happens,
+    /// to policies that [want it](crate::Allocator::wants_throttles).
+    Throttled {
+        /// Who stands still.
+        container: ContainerId,
+        /// Counts this container's throttles from 1.
+        seq: u64,
+        /// CPU time used since its last period ended.
+        used: Span,
+    },
+    /// To the half on a host: what its share of Ω is to become.
+    Share(Share),
+    /// To the controller: what a half on a host holds and needs.
+    HostReport(HostReport),
     /// A CPU usage and memory sample, taken at the interval that
     /// [`Allocator::sampling`](crate::Allocator::sampling) asks for.
     Usage {

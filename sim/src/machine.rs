@@ -139,6 +139,8 @@ pub struct Machine {
     smt_gain: f64,
     hosts: Vec<Host>,
     places: Vec<Place>,
+    /// Groups of which a CPU was throttled since this was last taken.
+    throttles: Vec<u32>,
 }
 
 impl Machine {
@@ -160,7 +162,14 @@ impl Machine {
             smt_gain: testbed.smt_gain,
             hosts: vec![host; testbed.hosts as usize],
             places: Vec::new(),
+            throttles: Vec::new(),
         }
+    }
+
+    /// Takes the groups of which a CPU was throttled since the last call, once for
+    /// each throttle, in order.
+    pub fn take_throttles(&mut self, out: &mut Vec<u32>) {
+        out.append(&mut self.throttles);
     }
 
     /// Adds a group on `host`, on socket number `socket` of it; no limit is no
@@ -183,6 +192,11 @@ impl Machine {
     /// A limit as a quota; the kernel takes none below 1 ms.
     fn quota(&self, limit: Cores) -> u64 {
         limit.over(self.cfs.period).0.max(1_000_000)
+    }
+
+    /// The host a group is on.
+    pub fn host(&self, group: u32) -> u32 {
+        self.places[group as usize].host
     }
 
     /// The bandwidth group of a number.
@@ -274,6 +288,7 @@ impl Machine {
         if self.acquire(now, group, cpu, timers) == 0 {
             let place = &mut self.places[group as usize];
             place.group.throttle(cpu);
+            self.throttles.push(group);
             place.queues[usize::from(cpu)].waiting.push(job);
             return;
         }
@@ -301,6 +316,7 @@ impl Machine {
             return;
         };
         place.group.throttle(cpu);
+        self.throttles.push(group);
         self.leave(now, group, cpu, timers);
         self.places[group as usize].queues[usize::from(cpu)]
             .waiting

@@ -137,6 +137,9 @@ pub struct Network {
     pub control: Span,
     /// From a command's arrival on the host until the limit is in force.
     pub apply: Span,
+    /// From an event on a host until the half of a policy on that host has decided
+    /// and its limit is in force.
+    pub local: Span,
 }
 
 impl Default for Network {
@@ -145,6 +148,7 @@ impl Default for Network {
             hop: Span::from_micros(100),
             control: Span::from_micros(100),
             apply: Span::from_micros(200),
+            local: Span::from_micros(500),
         }
     }
 }

@@ -63,12 +63,21 @@ pub(crate) enum Event {
     Observe {
         index: u32,
     },
+    /// An observation reaches the half of the policy on a host.
+    ObserveOnHost {
+        host: u32,
+        index: u32,
+    },
     /// A command takes effect on its host.
     Apply {
         index: u32,
     },
     /// The allocator asked to be woken.
     Wake,
+    /// The half of the policy on a host did.
+    WakeOnHost {
+        host: u32,
+    },
     /// Usage samples are taken.
     Usage,
     /// Slack is sampled.
@@ -115,6 +124,7 @@ struct Instance<'a> {
     cpu_version: u64,
     memory_version: u64,
     reports: u64,
+    throttles: u64,
     usage_reports: u64,
     used_at_report: u64,
     used_at_usage: u64,
@@ -181,17 +191,15 @@ impl<'a, 'b> World<'a, 'b> {
         } else {
             Telemetry::None
         };
+        let mut control = Control::new(allocator, testbed.hosts);
         let mut machine = Machine::new(testbed);
         let mut instances = Vec::new();
         for (id, service) in (0u32..).zip(&application.services) {
             let host = id % testbed.hosts;
-            let limits = allocator.admit(
-                Time::ZERO,
-                Container {
-                    id: ContainerId(id),
-                    host: HostId(host),
-                },
-            );
+            let limits = control.admit(Container {
+                id: ContainerId(id),
+                host: HostId(host),
+            });
             let socket = id / testbed.hosts;
             machine.add(host, socket, Some(limits.cpu));
             let threads = service.runtime.threads;
@@ -217,6 +225,7 @@ impl<'a, 'b> World<'a, 'b> {
                 cpu_version: 0,
                 memory_version: 0,
                 reports: 0,
+                throttles: 0,
                 usage_reports: 0,
                 used_at_report: 0,
                 used_at_usage: 0,
@@ -236,7 +245,7 @@ impl<'a, 'b> World<'a, 'b> {
             free_frames: Vec::new(),
             requests: Vec::new(),
             free_requests: Vec::new(),
-            control: Control::new(allocator),
+            control,
             recorder: recorder(experiment, telemetry),
             telemetry,
             origin: Time::ZERO + experiment.settle,
@@ -260,6 +269,9 @@ impl<'a, 'b> World<'a, 'b> {
         self.queue.at(self.origin, Event::Begin);
         self.queue.at(self.origin + experiment.duration, Event::End);
         self.schedule_wake();
+        for host in 0..experiment.testbed.hosts {
+            self.schedule_wake_on_host(host);
+        }
     }
 
     /// Starts the client and begins to measure.
@@ -334,12 +346,15 @@ impl<'a, 'b> World<'a, 'b> {
                 let command = self.control.take_command(index);
                 self.apply(command);
             }
+            Event::ObserveOnHost { host, index } => self.observe_on_host(host, index),
             Event::Wake => self.wake(),
+            Event::WakeOnHost { host } => self.wake_on_host(host),
             Event::Usage => self.sample_usage(),
             Event::Sample => self.sample_slack(),
             Event::Begin => self.begin(),
             Event::End => self.done = true,
         }
+        self.tell_throttles();
     }
 
     /// Schedules the next background job of a container.

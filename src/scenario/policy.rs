@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use tidegate_core::autopilot::{self, Autopilot};
 use tidegate_core::escra::{self, Escra};
 use tidegate_core::fixed::Fixed;
+use tidegate_core::tide::{self, Tide};
 use tidegate_core::{Allocator, Bytes, Cores, Limits, Span};
 use tidegate_sim::Testbed;
 use tidegate_workloads::application::read::{MAX_CPU, MAX_ENTRIES, MAX_MEMORY};
@@ -36,6 +37,8 @@ pub enum Policy {
     /// Escra.
     /// The length of its periods is the testbed's, whatever stands here.
     Escra(escra::Config),
+    /// Tide.
+    Tide(tide::Config),
     /// Autopilot, under Ω or not.
     Autopilot {
         /// Its parameters.
@@ -57,7 +60,7 @@ pub struct FixedPiece {
 }
 
 /// The kinds of allocators.
-const KINDS: [&str; 3] = ["fixed", "escra", "autopilot"];
+const KINDS: [&str; 4] = ["fixed", "escra", "autopilot", "tide"];
 
 impl Policy {
     /// Reads an allocator piece.
@@ -77,7 +80,7 @@ impl Policy {
             None => {
                 return Err(piece
                     .error(&[], "missing key `kind`: which allocator is it?")
-                    .with_help("expected `fixed`, `escra` or `autopilot`"));
+                    .with_help("expected `fixed`, `escra`, `autopilot` or `tide`"));
             }
         };
         match kind.as_str() {
@@ -93,6 +96,11 @@ impl Policy {
                 let config: escra::Config = piece.decode()?;
                 checked(&piece, config.check())?;
                 Ok(Policy::Escra(config))
+            }
+            "tide" => {
+                let config: tide::Config = piece.decode()?;
+                checked(&piece, config.check())?;
+                Ok(Policy::Tide(config))
             }
             "autopilot" => {
                 let capped = flag(&mut piece, "capped")?;
@@ -140,6 +148,13 @@ impl Policy {
                 omega.cpu,
                 omega.memory,
                 application.services.len(),
+            )),
+            Policy::Tide(config) => Box::new(Tide::new(
+                config.clone(),
+                omega.cpu,
+                omega.memory,
+                application.services.len(),
+                testbed.hosts as usize,
             )),
             Policy::Autopilot {
                 config,

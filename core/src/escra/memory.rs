@@ -19,7 +19,7 @@ struct Waiting {
 
 /// Decides memory limits under Ω.
 #[derive(Debug)]
-pub(super) struct MemoryAllocator {
+pub(crate) struct MemoryAllocator {
     grant: Bytes,
     margin: Bytes,
     pool: Pool,
@@ -32,7 +32,7 @@ pub(super) struct MemoryAllocator {
 }
 
 impl MemoryAllocator {
-    pub(super) fn new(config: &Config, omega: Bytes) -> MemoryAllocator {
+    pub(crate) fn new(config: &Config, omega: Bytes) -> MemoryAllocator {
         MemoryAllocator {
             grant: config.grant,
             margin: config.margin,
@@ -43,7 +43,7 @@ impl MemoryAllocator {
         }
     }
 
-    pub(super) fn admit(&mut self, id: ContainerId, wanted: Bytes) -> Bytes {
+    pub(crate) fn admit(&mut self, id: ContainerId, wanted: Bytes) -> Bytes {
         let index = id.0 as usize;
         if index >= self.last_event.len() {
             self.last_event.resize(index + 1, 0);
@@ -51,7 +51,7 @@ impl MemoryAllocator {
         Bytes(self.pool.join(id, wanted.0))
     }
 
-    pub(super) fn leave(&mut self, id: ContainerId, out: &mut Vec<Command>) {
+    pub(crate) fn leave(&mut self, id: ContainerId, out: &mut Vec<Command>) {
         self.pool.leave(id);
         self.waiting.retain(|waiting| waiting.container != id);
         self.outstanding.retain(|(container, _)| *container != id);
@@ -60,7 +60,7 @@ impl MemoryAllocator {
 
     /// A container is about to be killed: grant, or reclaim from all others and
     /// grant then.
-    pub(super) fn out_of_memory(&mut self, id: ContainerId, event: u64, out: &mut Vec<Command>) {
+    pub(crate) fn out_of_memory(&mut self, id: ContainerId, event: u64, out: &mut Vec<Command>) {
         let Some(last) = self.last_event.get_mut(id.0 as usize) else {
             return;
         };
@@ -83,7 +83,7 @@ impl MemoryAllocator {
     }
 
     /// A host answered a memory command.
-    pub(super) fn applied(
+    pub(crate) fn applied(
         &mut self,
         id: ContainerId,
         version: u64,
@@ -97,7 +97,7 @@ impl MemoryAllocator {
     }
 
     /// Shrinks every limit to usage plus margin.
-    pub(super) fn reclaim_all(&mut self, out: &mut Vec<Command>) {
+    pub(crate) fn reclaim_all(&mut self, out: &mut Vec<Command>) {
         let members: Vec<ContainerId> = self.pool.iter().collect();
         for id in members {
             self.reclaim(id, out);

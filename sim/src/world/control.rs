@@ -1,8 +1,10 @@
 //! The control plane: telemetry leaves a host, takes its time to the
-//! controller; commands take theirs back.
+//! controller; commands take theirs back. A policy that has a half on each host
+//! gets CPU telemetry there, and decides within the host.
 
 use tidegate_core::{
-    Allocator, Bytes, Command, ContainerId, Cores, CpuPeriod, Observation, Span, Time,
+    Allocator, Bytes, Command, Container, ContainerId, Cores, CpuPeriod, HostId, Limits,
+    Observation, Span, Time,
 };
 
 use super::{Commands, Event, World};
@@ -10,10 +12,19 @@ use super::{Commands, Event, World};
 /// Messages on their way and the allocator they go to.
 pub(super) struct Control<'b> {
     allocator: &'b mut dyn Allocator,
+    /// The policy's half on each host, if it has halves.
+    halves: Vec<Option<Half>>,
+    throttles: Vec<u32>,
     observations: Slab<Observation>,
     commands: Slab<Command>,
     out: Commands,
     /// When the allocator is to be woken, as scheduled.
+    wake: Option<Time>,
+}
+
+/// The half of a policy on one host.
+struct Half {
+    allocator: Box<dyn Allocator>,
     wake: Option<Time>,
 }
 
@@ -51,14 +62,42 @@ impl<T: Copy> Slab<T> {
 }
 
 impl<'b> Control<'b> {
-    pub(super) fn new(allocator: &'b mut dyn Allocator) -> Control<'b> {
+    pub(super) fn new(allocator: &'b mut dyn Allocator, hosts: u32) -> Control<'b> {
+        let half = |allocator| Half {
+            allocator,
+            wake: None,
+        };
+        let halves = (0..hosts).map(|host| allocator.host_half(HostId(host)).map(half));
         Control {
+            halves: halves.collect(),
+            throttles: Vec::new(),
             allocator,
             observations: Slab::new(),
             commands: Slab::new(),
             out: Vec::new(),
             wake: None,
         }
+    }
+
+    /// Where a host's half decides on CPU, its limit holds.
+    pub(super) fn admit(&mut self, container: Container) -> Limits {
+        let limits = self.allocator.admit(Time::ZERO, container);
+        match &mut self.halves[container.host.0 as usize] {
+            Some(half) => Limits {
+                cpu: half.allocator.admit(Time::ZERO, container).cpu,
+                ..limits
+            },
+            None => limits,
+        }
+    }
+
+    fn wants_throttles(&self) -> bool {
+        self.allocator.wants_throttles()
+            || self
+                .halves
+                .iter()
+                .flatten()
+                .any(|half| half.allocator.wants_throttles())
     }
 
     pub(super) fn sampling(&self) -> Option<Span> {
@@ -84,6 +123,88 @@ impl World<'_, '_> {
         let index = self.control.observations.put(observation);
         let delay = self.experiment.testbed.network.control;
         self.queue.after(delay, Event::Observe { index });
+    }
+
+    /// CPU telemetry of a container goes to its host's half, or to the controller
+    /// where there is none.
+    fn observe_cpu(&mut self, container: u32, observation: Observation) {
+        let host = self.machine.host(container);
+        if self.control.halves[host as usize].is_none() {
+            self.observe(observation);
+            return;
+        }
+        let index = self.control.observations.put(observation);
+        let delay = self.experiment.testbed.network.local;
+        self.queue
+            .after(delay, Event::ObserveOnHost { host, index });
+    }
+
+    /// A half on a host sees an observation; what it commands is in force at once,
+    /// the time for that has passed.
+    pub(super) fn observe_on_host(&mut self, host: u32, index: u32) {
+        let observation = self.control.observations.take(index);
+        let now = self.queue.now();
+        let mut out = std::mem::take(&mut self.control.out);
+        if let Some(half) = &mut self.control.halves[host as usize] {
+            half.allocator.observe(now, &observation, &mut out);
+        }
+        self.commands_of_half(host, out);
+    }
+
+    pub(super) fn wake_on_host(&mut self, host: u32) {
+        let now = self.queue.now();
+        let mut out = std::mem::take(&mut self.control.out);
+        if let Some(half) = &mut self.control.halves[host as usize]
+            && half.wake == Some(now)
+        {
+            half.wake = None;
+            if half.allocator.next_wake().is_some_and(|time| time <= now) {
+                half.allocator.wake(now, &mut out);
+            }
+        }
+        self.commands_of_half(host, out);
+    }
+
+    pub(super) fn schedule_wake_on_host(&mut self, host: u32) {
+        if let Some(half) = &mut self.control.halves[host as usize]
+            && let Some(time) = half.allocator.next_wake()
+            && half.wake.is_none_or(|scheduled| time < scheduled)
+        {
+            half.wake = Some(time);
+            self.queue.at(time, Event::WakeOnHost { host });
+        }
+    }
+
+    fn commands_of_half(&mut self, host: u32, mut out: Commands) {
+        for command in out.drain(..) {
+            match command {
+                Command::Report(report) => self.observe(Observation::HostReport(report)),
+                command => self.apply(command),
+            }
+        }
+        self.control.out = out;
+        self.schedule_wake_on_host(host);
+    }
+
+    /// Tells of the throttles of the last event, to whom it may concern.
+    pub(super) fn tell_throttles(&mut self) {
+        let mut throttles = std::mem::take(&mut self.control.throttles);
+        self.machine.take_throttles(&mut throttles);
+        if !throttles.is_empty() && self.control.wants_throttles() {
+            for &container in &throttles {
+                let used = self.machine.used(container, self.queue.now());
+                let instance = &mut self.instances[container as usize];
+                instance.throttles += 1;
+                let throttled = Observation::Throttled {
+                    container: ContainerId(container),
+                    seq: instance.throttles,
+                    used: Span(used - instance.used_at_report),
+                };
+                self.observe_cpu(container, throttled);
+            }
+        }
+        throttles.clear();
+        self.control.throttles = throttles;
     }
 
     /// The controller sees an observation.
@@ -147,7 +268,7 @@ impl World<'_, '_> {
                     self.recorder.limit_updates += 1;
                     self.machine.write(now, container.0, limit, &mut self.queue);
                 }
-                self.observe(Observation::CpuApplied { container, version });
+                self.observe_cpu(container.0, Observation::CpuApplied { container, version });
             }
             Command::SetMemory {
                 container,
@@ -168,6 +289,14 @@ impl World<'_, '_> {
                 });
             }
             Command::DenyMemory { container, event } => self.memory_denied(container.0, event),
+            Command::Lend(share) => {
+                let index = self.control.observations.put(Observation::Share(share));
+                let host = share.host.0;
+                self.queue
+                    .after(Span::ZERO, Event::ObserveOnHost { host, index });
+            }
+            // Only halves on hosts report, and their reports go another way.
+            Command::Report(_) => {}
         }
     }
 
@@ -220,7 +349,7 @@ impl World<'_, '_> {
             quota.as_f64(),
             Cores::from_runtime(Span(unused), period).as_f64(),
         );
-        self.observe(Observation::Period(report));
+        self.observe_cpu(group, Observation::Period(report));
     }
 
     /// Usage of all containers since the last sample goes to the controller.

@@ -1,16 +1,16 @@
 //! What must hold on the hosts after every event, under real policies.
 
 use tidegate_core::escra::{Config, Escra};
+use tidegate_core::tide::{self, Tide};
 
 use super::*;
 
-/// Steps a run of `setup` under Escra with these limits; after every event the
-/// sums of limits must be at or under them.
-fn hold(setup: &Setup, config: Config, cpu: Cores, memory: Bytes) -> Outcome {
+/// Steps a run of `setup` under a policy with these application-wide limits; after
+/// every event the sums of limits must be at or under them.
+fn hold(setup: &Setup, policy: &mut dyn Allocator, cpu: Cores, memory: Bytes) -> Outcome {
     let containers = setup.application.services.len();
-    let mut escra = Escra::new(config, cpu, memory, containers);
     let experiment = setup.experiment();
-    let mut world = World::new(&experiment, &mut escra);
+    let mut world = World::new(&experiment, policy);
     world.start();
     while !world.done {
         let event = world.queue.pop().expect("the run has an end");
@@ -37,6 +37,12 @@ fn growing() -> Setup {
         .lasting(40.0)
 }
 
+const CPU: Cores = Cores::new(3);
+
+fn escra(config: Config, memory: Bytes) -> Escra {
+    Escra::new(config, CPU, memory, 3)
+}
+
 #[test]
 fn escra_keeps_the_sums_of_limits_under_omega() {
     for law in [Config::default().law, tidegate_core::escra::Law::Paper] {
@@ -44,7 +50,8 @@ fn escra_keeps_the_sums_of_limits_under_omega() {
             law,
             ..Config::default()
         };
-        let outcome = hold(&growing(), config, Cores::new(3), Bytes::from_mib(4000));
+        let memory = mib(4000);
+        let outcome = hold(&growing(), &mut escra(config, memory), CPU, memory);
         assert_value(&outcome, "oom_kills", 0.0);
         assert!(value(&outcome, "oom_rescues") > 1.0);
         assert!(value(&outcome, "limit_updates") > 10.0);
@@ -54,13 +61,41 @@ fn escra_keeps_the_sums_of_limits_under_omega() {
 #[test]
 fn escra_kills_only_where_neither_pool_nor_reclaim_has_room() {
     // Two services grow by 10 MiB a second each: after about 20 s nothing is left.
-    let outcome = hold(
-        &growing(),
-        Config::default(),
-        Cores::new(3),
-        Bytes::from_mib(500),
-    );
+    let memory = mib(500);
+    let policy = &mut escra(Config::default(), memory);
+    let outcome = hold(&growing(), policy, CPU, memory);
     assert!(value(&outcome, "oom_kills") >= 1.0);
     let used: f64 = outcome.containers.iter().map(|c| c.memory_max_mib).sum();
     assert!(used > 350.0, "{used} MiB were used of 500 before the kill");
+}
+
+/// Also with two hosts that share, and with less CPU than is needed: 1.36 cores.
+#[test]
+fn tide_keeps_the_sums_of_limits_under_omega_and_wastes_nothing_of_it() {
+    for (cpu, used) in [(3.0, 1.36), (1.0, 1.0)] {
+        let mut setup = growing();
+        setup.testbed.hosts = 2;
+        let (cpu, memory) = (Cores::from_f64(cpu), mib(4000));
+        let mut policy = Tide::new(tide::Config::default(), cpu, memory, 3, 2);
+        let outcome = hold(&setup, &mut policy, cpu, memory);
+        assert_near(value(&outcome, "cpu_used_mean_cores"), used, 0.15);
+        // A group may overrun a period's end by what CPUs hold, no more.
+        assert!(value(&outcome, "cpu_used_mean_cores") <= cpu.as_f64() * 1.02);
+    }
+}
+
+#[test]
+fn tide_answers_a_throttle_within_its_delay() {
+    // One burst of 100 ms each second, for a container that rests at 0.1 cores:
+    // without grants it would take ten periods.
+    let setup = Setup::new(application(
+        &[""],
+        "call = { to = \"a\", op = \"\", cpu = \"100 ms\" }",
+    ))
+    .fixed(1.0, 1)
+    .lasting(60.0);
+    let mut policy = Tide::new(tide::Config::default(), CPU, mib(1000), 1, 1);
+    let outcome = hold(&setup, &mut policy, CPU, mib(1000));
+    assert!(value(&outcome, "latency_p999_ms") < 130.0);
+    assert!(outcome.containers[0].cpu_limit_mean_cores < 1.0);
 }
