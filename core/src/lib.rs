@@ -10,8 +10,9 @@
 //! - [`observation`], [`command`]: the two message types of the interface.
 //! - [`pool`]: the distributed container, which keeps the sum of all limits
 //!   under the application-wide limit Ω.
-//! - [`allocator`]: the interface of a policy; [`fixed`], [`escra`] and
-//!   [`autopilot`] are the policies.
+//! - [`allocator`]: the interface of a policy. The policies: [`fixed`] limits,
+//!   [`escra`], our own [`tide`], and the baselines [`autopilot`], [`captain`],
+//!   [`k8s_cpu`] and [`vpa`].
 
 pub mod units;
 

@@ -3,8 +3,11 @@
 use serde::{Deserialize, Serialize};
 use tidegate_core::autopilot::{self, Autopilot};
 use tidegate_core::escra::{self, Escra};
+use tidegate_core::captain::{self, Captain};
 use tidegate_core::fixed::Fixed;
+use tidegate_core::k8s_cpu::{self, K8sCpu};
 use tidegate_core::tide::{self, Tide};
+use tidegate_core::vpa::{self, Vpa};
 use tidegate_core::{Allocator, Bytes, Cores, Limits, Span};
 use tidegate_sim::Testbed;
 use tidegate_workloads::application::read::{MAX_CPU, MAX_ENTRIES, MAX_MEMORY};
@@ -39,6 +42,17 @@ pub enum Policy {
     Escra(escra::Config),
     /// Tide.
     Tide(tide::Config),
+    /// Autothrottle's controller of one service.
+    Captain(captain::Config),
+    /// A utilisation target on CPU, as Kubernetes' autoscaler has it.
+    K8sCpu(k8s_cpu::Config),
+    /// The Kubernetes vertical pod autoscaler.
+    Vpa {
+        /// Its parameters.
+        config: vpa::Config,
+        /// Whether it starts with a history of use at the static 1x limits.
+        history: bool,
+    },
     /// Autopilot, under Ω or not.
     Autopilot {
         /// Its parameters.
@@ -60,7 +74,18 @@ pub struct FixedPiece {
 }
 
 /// The kinds of allocators.
-const KINDS: [&str; 4] = ["fixed", "escra", "autopilot", "tide"];
+const KINDS: [&str; 7] = [
+    "fixed",
+    "escra",
+    "autopilot",
+    "tide",
+    "captain",
+    "k8s-cpu",
+    "vpa",
+];
+
+/// Baselines that need limits to start from get the profiled maximum.
+const INITIAL: Level = Level(1.0);
 
 impl Policy {
     /// Reads an allocator piece.
@@ -80,7 +105,7 @@ impl Policy {
             None => {
                 return Err(piece
                     .error(&[], "missing key `kind`: which allocator is it?")
-                    .with_help("expected `fixed`, `escra`, `autopilot` or `tide`"));
+                    .with_help(format!("expected one of `{}`", KINDS.join("`, `"))));
             }
         };
         match kind.as_str() {
@@ -101,6 +126,22 @@ impl Policy {
                 let config: tide::Config = piece.decode()?;
                 checked(&piece, config.check())?;
                 Ok(Policy::Tide(config))
+            }
+            "captain" => {
+                let config: captain::Config = piece.decode()?;
+                checked(&piece, config.validate().map_err(|error| error.to_string()))?;
+                Ok(Policy::Captain(config))
+            }
+            "k8s-cpu" => {
+                let config: k8s_cpu::Config = piece.decode()?;
+                checked(&piece, config.validate().map_err(|error| error.to_string()))?;
+                Ok(Policy::K8sCpu(config))
+            }
+            "vpa" => {
+                let history = flag(&mut piece, "history")?;
+                let config: vpa::Config = piece.decode()?;
+                checked(&piece, config.validate().map_err(|error| error.to_string()))?;
+                Ok(Policy::Vpa { config, history })
             }
             "autopilot" => {
                 let capped = flag(&mut piece, "capped")?;
@@ -156,6 +197,31 @@ impl Policy {
                 application.services.len(),
                 testbed.hosts as usize,
             )),
+            Policy::Captain(config) => {
+                let initial = profiled(application, INITIAL);
+                let captain = Captain::new(config.clone(), initial, Some(omega.cpu));
+                Box::new(captain.map_err(|error| error.to_string())?)
+            }
+            Policy::K8sCpu(config) => {
+                let initial = profiled(application, INITIAL);
+                let policy = K8sCpu::new(config.clone(), initial, Some(omega.cpu));
+                Box::new(policy.map_err(|error| error.to_string())?)
+            }
+            Policy::Vpa { config, history } => {
+                let initial = profiled(application, INITIAL);
+                // Use at the profiled maximum, two thirds of the limits at 1.5 times
+                // it: what the archive of a cluster that runs the load would hold.
+                let past = initial.iter().map(|limits| (limits.cpu, limits.memory));
+                let past = if *history { past.collect() } else { Vec::new() };
+                let vpa = Vpa::new(
+                    config.clone(),
+                    initial,
+                    past,
+                    Some(omega.cpu),
+                    Some(omega.memory),
+                );
+                Box::new(vpa.map_err(|error| error.to_string())?)
+            }
             Policy::Autopilot {
                 config,
                 capped,
