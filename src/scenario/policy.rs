@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 use tidegate_core::autopilot::{self, Autopilot};
-use tidegate_core::escra::{self, Escra};
 use tidegate_core::captain::{self, Captain};
+use tidegate_core::escra::{self, Escra};
 use tidegate_core::fixed::Fixed;
 use tidegate_core::k8s_cpu::{self, K8sCpu};
 use tidegate_core::tide::{self, Tide};

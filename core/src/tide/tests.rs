@@ -184,13 +184,11 @@ proptest! {
             let container = Container { id: ContainerId(id), host: HostId(id % 3) };
             state.1 = halves[id as usize % 3].admit(Time::ZERO, container).cpu.0;
         }
-        let mut seq = 0;
         let mut lent: Vec<Share> = Vec::new();
         let mut reports: Vec<HostReport> = Vec::new();
         let mut written: Vec<(usize, u64)> = Vec::new();
-        for step in steps {
+        for (seq, step) in (1u64..).zip(steps) {
             let mut out = Vec::new();
-            seq += 1;
             match step {
                 Step::Throttle(c, used) => {
                     let what = Observation::Throttled {
