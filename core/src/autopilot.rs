@@ -18,10 +18,11 @@ pub mod ml;
 #[cfg(test)]
 mod tests;
 
-pub use config::{Config, ConfigError, Recommender};
+pub use config::{Config, Recommender};
 
 use crate::allocator::{Allocator, Limits};
 use crate::command::Command;
+use crate::config::ConfigError;
 use crate::observation::{Container, ContainerId, Observation};
 use crate::pool::Pool;
 use crate::units::{Bytes, Cores, Span, Time};

@@ -10,12 +10,13 @@ pub mod config;
 #[cfg(test)]
 mod tests;
 
-pub use config::{Config, ConfigError};
+pub use config::Config;
 
 use std::collections::VecDeque;
 
 use crate::allocator::{Allocator, Limits};
 use crate::command::Command;
+use crate::config::ConfigError;
 use crate::observation::{Container, ContainerId, CpuPeriod, Observation};
 use crate::pool::Pool;
 use crate::units::{Cores, Span, Time};

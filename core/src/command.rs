@@ -4,35 +4,9 @@
 //! that has carried out version *n* ignores anything older, so a late or doubled
 //! command never acts twice.
 
-use crate::observation::{ContainerId, HostId};
+use crate::id::ContainerId;
+use crate::share::{HostReport, Share};
 use crate::units::{Bytes, Cores};
-
-/// A part of Ω lent to a host, for its half of the policy to hand out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Share {
-    /// Who holds it.
-    pub host: HostId,
-    /// Grows with each message to this host.
-    pub version: u64,
-    /// The share from now on. Where the host has handed out more, its share falls
-    /// as fast as it can take that back.
-    pub cpu: Cores,
-}
-
-/// What a half on a host says of itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct HostReport {
-    /// Who says it.
-    pub host: HostId,
-    /// Counts this host's reports from 1.
-    pub seq: u64,
-    /// The newest [`Share`] it has seen.
-    pub version: u64,
-    /// What it can hand out, at most, from now on.
-    pub share: Cores,
-    /// What its containers hold and were denied since its last report.
-    pub wanted: Cores,
-}
 
 /// One change the world is asked to make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -16,6 +16,10 @@
 
 pub mod units;
 
+mod id;
+
+mod share;
+
 pub mod observation;
 
 pub mod command;
@@ -23,6 +27,8 @@ pub mod command;
 pub mod pool;
 
 pub mod allocator;
+
+mod config;
 
 pub mod fixed;
 
@@ -39,6 +45,9 @@ pub mod captain;
 pub mod tide;
 
 pub use allocator::{Allocator, Limits};
-pub use command::{Command, HostReport, Share};
-pub use observation::{Container, ContainerId, CpuPeriod, HostId, Observation};
+pub use command::Command;
+pub use config::ConfigError;
+pub use id::{Container, ContainerId, HostId};
+pub use observation::{CpuPeriod, Observation};
+pub use share::{HostReport, Share};
 pub use units::{Bytes, Cores, Span, Time};

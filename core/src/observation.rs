@@ -4,25 +4,9 @@
 //! therefore carries what is needed to recognise that: a sequence number per
 //! container, or the version of the command it answers.
 
-use crate::command::{HostReport, Share};
+pub use crate::id::{Container, ContainerId, HostId};
+use crate::share::{HostReport, Share};
 use crate::units::{Bytes, Cores, Span};
-
-/// Names a container for the length of a run. Never reused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ContainerId(pub u32);
-
-/// Names a host for the length of a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct HostId(pub u32);
-
-/// A container as it asks to be admitted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Container {
-    /// Its name.
-    pub id: ContainerId,
-    /// Where it runs.
-    pub host: HostId,
-}
 
 /// The end of one CFS bandwidth period, as the kernel accounts it.
 ///

@@ -16,11 +16,12 @@ mod host;
 use serde::{Deserialize, Serialize};
 
 use crate::allocator::{Allocator, Limits};
-use crate::command::{Command, Share};
+use crate::command::Command;
 use crate::escra;
 use crate::escra::memory::MemoryAllocator;
 use crate::observation::{Container, ContainerId, HostId, Observation};
 use crate::pool::Pool;
+use crate::share::Share;
 use crate::units::{Bytes, Cores, Span, Time};
 
 use host::HostHalf;

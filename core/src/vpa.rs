@@ -22,10 +22,11 @@ mod updater;
 #[cfg(test)]
 mod tests;
 
-pub use config::{Config, ConfigError, Mode};
+pub use config::{Config, Mode};
 
 use crate::allocator::{Allocator, Limits};
 use crate::command::Command;
+use crate::config::{ConfigError, must};
 use crate::observation::{Container, ContainerId, Observation};
 use crate::pool::Pool;
 use crate::units::{Bytes, Cores, Span, Time};
@@ -78,12 +79,12 @@ impl Vpa {
         memory_limit: Option<Bytes>,
     ) -> Result<Vpa, ConfigError> {
         config.validate()?;
-        if !history.is_empty() && history.len() != initial.len() {
-            return Err(ConfigError::new(
-                "history",
-                "given for each container or for none",
-            ));
-        }
+        must(
+            "vpa",
+            history.is_empty() || history.len() == initial.len(),
+            "history",
+            "given for each container or for none",
+        )?;
         Ok(Vpa {
             buckets: BothBuckets::new(),
             cpu: Pool::new(cpu_limit.map_or(u64::MAX, |limit| limit.0)),

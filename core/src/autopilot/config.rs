@@ -1,9 +1,8 @@
 //! The parameters of Autopilot, as a scenario file has them.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
+use crate::config::{self, ConfigError};
 use crate::units::{Bytes, Cores, Span};
 
 /// Who recommends limits for one resource. Text form: `"ml"`, `"max"`,
@@ -173,31 +172,10 @@ impl Default for Config {
     }
 }
 
-/// A parameter that makes no sense: which, and what would.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfigError {
-    field: &'static str,
-    expected: &'static str,
-}
-
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "autopilot: `{}` must be {}", self.field, self.expected)
-    }
-}
-
-impl std::error::Error for ConfigError {}
-
 impl Config {
     /// Whether all parameters make sense.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        let must = |holds: bool, field, expected| {
-            if holds {
-                Ok(())
-            } else {
-                Err(ConfigError { field, expected })
-            }
-        };
+        let must = |holds, field, expected| config::must("autopilot", holds, field, expected);
         must(
             self.update_period >= SHORTEST,
             "update_period",

@@ -1,9 +1,8 @@
 //! The parameters of Captain, as a scenario file has them.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
+use crate::config::{self, ConfigError};
 use crate::units::{Cores, Span};
 
 /// All parameters of [`Captain`](super::Captain). The defaults are those of the
@@ -49,31 +48,10 @@ impl Default for Config {
     }
 }
 
-/// A parameter that makes no sense: which, and what would.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfigError {
-    field: &'static str,
-    expected: &'static str,
-}
-
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "captain: `{}` must be {}", self.field, self.expected)
-    }
-}
-
-impl std::error::Error for ConfigError {}
-
 impl Config {
     /// Whether all parameters make sense.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        let must = |holds: bool, field, expected| {
-            if holds {
-                Ok(())
-            } else {
-                Err(ConfigError { field, expected })
-            }
-        };
+        let must = |holds, field, expected| config::must("captain", holds, field, expected);
         must(
             (0.0..=1.0).contains(&self.throttle_target),
             "throttle_target",

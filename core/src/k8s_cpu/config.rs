@@ -1,9 +1,8 @@
 //! The parameters of K8s-CPU, as a scenario file has them.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
+use crate::config::{self, ConfigError};
 use crate::units::{Cores, Span};
 
 /// All parameters of [`K8sCpu`](super::K8sCpu). The defaults are those of
@@ -34,21 +33,6 @@ impl Default for Config {
     }
 }
 
-/// A parameter that makes no sense: which, and what would.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfigError {
-    field: &'static str,
-    expected: &'static str,
-}
-
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "k8s-cpu: `{}` must be {}", self.field, self.expected)
-    }
-}
-
-impl std::error::Error for ConfigError {}
-
 impl Config {
     /// K8s-CPU-Fast: a sample each second, a window of 20 s.
     pub fn fast() -> Config {
@@ -61,13 +45,7 @@ impl Config {
 
     /// Whether all parameters make sense.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        let must = |holds: bool, field, expected| {
-            if holds {
-                Ok(())
-            } else {
-                Err(ConfigError { field, expected })
-            }
-        };
+        let must = |holds, field, expected| config::must("k8s-cpu", holds, field, expected);
         must(
             self.period >= Span::from_millis(1),
             "period",

@@ -11,9 +11,10 @@
 //! grants, not twice that.
 
 use crate::allocator::{Allocator, Limits};
-use crate::command::{Command, HostReport, Share};
+use crate::command::Command;
 use crate::observation::{Container, ContainerId, CpuPeriod, HostId, Observation};
 use crate::pool::Pool;
+use crate::share::{HostReport, Share};
 use crate::units::{Cores, Span, Time};
 
 use super::Config;

@@ -1,8 +1,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::command::HostReport;
 use crate::observation::CpuPeriod;
+use crate::share::HostReport;
 
 const MS: u64 = 10_000_000; // one millisecond per 100 ms, in billionths of a core
 const A: ContainerId = ContainerId(0);

@@ -1,9 +1,8 @@
 //! The parameters of the VPA, as a scenario file has them.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
+use crate::config::{self, ConfigError};
 use crate::units::{Bytes, Cores};
 
 /// How a new request reaches a container. Text form: `"in-place"`,
@@ -77,37 +76,10 @@ impl Default for Config {
     }
 }
 
-/// A parameter that makes no sense: which, and what would.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfigError {
-    field: &'static str,
-    expected: &'static str,
-}
-
-impl ConfigError {
-    pub(super) fn new(field: &'static str, expected: &'static str) -> ConfigError {
-        ConfigError { field, expected }
-    }
-}
-
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "vpa: `{}` must be {}", self.field, self.expected)
-    }
-}
-
-impl std::error::Error for ConfigError {}
-
 impl Config {
     /// Whether all parameters make sense.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        let must = |holds: bool, field, expected| {
-            if holds {
-                Ok(())
-            } else {
-                Err(ConfigError::new(field, expected))
-            }
-        };
+        let must = |holds, field, expected| config::must("vpa", holds, field, expected);
         must(
             self.mode == Mode::InPlace,
             "mode",
