@@ -231,9 +231,7 @@ impl Allocator for Captain {
         match *what {
             Observation::Period(ref report) => self.report(report),
             Observation::CpuApplied { container, version } => {
-                if let Some(limit) = self.pool.target(container) {
-                    self.pool.confirm(container, version, limit);
-                }
+                self.pool.applied(container, version);
             }
             Observation::Stopped(container) => {
                 self.pool.leave(container);

@@ -140,9 +140,7 @@ impl Allocator for K8sCpu {
                 memory: _,
             } => self.sample(now, container, seq, cpu, out),
             Observation::CpuApplied { container, version } => {
-                if let Some(limit) = self.pool.target(container) {
-                    self.pool.confirm(container, version, limit);
-                }
+                self.pool.applied(container, version);
             }
             Observation::Stopped(container) => {
                 self.pool.leave(container);

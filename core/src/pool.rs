@@ -122,6 +122,14 @@ impl Pool {
         freed
     }
 
+    /// The host confirms that, as of command `version`, the limit commanded is in
+    /// force. As [`confirm`](Pool::confirm) otherwise.
+    pub fn applied(&mut self, id: ContainerId, version: u64) {
+        if let Some(target) = self.target(id) {
+            self.confirm(id, version, target);
+        }
+    }
+
     /// The limit last commanded; nothing if the container is no member.
     pub fn target(&self, id: ContainerId) -> Option<u64> {
         let holding = self.holdings.get(id.0 as usize)?;

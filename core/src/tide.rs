@@ -49,6 +49,9 @@ pub struct Config {
     pub memory_grant: Bytes,
     /// Memory left above usage by a reclaim.
     pub memory_margin: Bytes,
+    /// Length of the bandwidth periods; no key of files, the hosts decide it.
+    #[serde(skip)]
+    pub period: Span,
 }
 
 impl Default for Config {
@@ -63,6 +66,7 @@ impl Default for Config {
             rebalance: Span::from_millis(100),
             memory_grant: Bytes(5000 * 4096),
             memory_margin: Bytes::from_mib(20),
+            period: Span::from_millis(100),
         }
     }
 }

@@ -112,6 +112,12 @@ impl Cores {
     pub fn from_runtime(runtime: Span, period: Span) -> Cores {
         Cores((u128::from(runtime.0) * 1_000_000_000 / u128::from(period.0)) as u64)
     }
+
+    /// The amount rounded down to whole nanoseconds per `period`, as a kernel can
+    /// hold it. `period` must not be zero.
+    pub fn whole(self, period: Span) -> Cores {
+        Cores::from_runtime(self.over(period), period)
+    }
 }
 
 impl Bytes {
@@ -365,6 +371,13 @@ mod tests {
     fn a_quota_of_one_nanosecond_is_exact() {
         let period = Span::from_millis(100);
         assert_eq!(Cores::from_runtime(Span(1), period).over(period), Span(1));
+    }
+
+    #[test]
+    fn a_whole_amount_is_what_a_kernel_can_hold() {
+        let third = Cores(333_333_333);
+        assert_eq!(third.whole(Span::from_millis(100)), Cores(333_333_330));
+        assert_eq!(third.whole(Span::from_secs(1)), third);
     }
 
     proptest! {

@@ -252,9 +252,7 @@ impl Allocator for Vpa {
                 }
             }
             Observation::CpuApplied { container, version } => {
-                if let Some(limit) = self.cpu.target(container) {
-                    self.cpu.confirm(container, version, limit);
-                }
+                self.cpu.applied(container, version);
             }
             Observation::MemoryApplied {
                 container,

@@ -129,26 +129,25 @@ impl Policy {
             }
             "captain" => {
                 let config: captain::Config = piece.decode()?;
-                checked(&piece, config.validate().map_err(|error| error.to_string()))?;
+                checked(&piece, config.validate())?;
                 Ok(Policy::Captain(config))
             }
             "k8s-cpu" => {
                 let config: k8s_cpu::Config = piece.decode()?;
-                checked(&piece, config.validate().map_err(|error| error.to_string()))?;
+                checked(&piece, config.validate())?;
                 Ok(Policy::K8sCpu(config))
             }
             "vpa" => {
                 let history = flag(&mut piece, "history")?;
                 let config: vpa::Config = piece.decode()?;
-                checked(&piece, config.validate().map_err(|error| error.to_string()))?;
+                checked(&piece, config.validate())?;
                 Ok(Policy::Vpa { config, history })
             }
             "autopilot" => {
                 let capped = flag(&mut piece, "capped")?;
                 let starts_with_client = flag(&mut piece, "starts_with_client")?;
                 let config: autopilot::Config = piece.decode()?;
-                let valid = config.validate().map_err(|error| error.to_string());
-                checked(&piece, valid)?;
+                checked(&piece, config.validate())?;
                 Ok(Policy::Autopilot {
                     config,
                     capped,
@@ -191,7 +190,10 @@ impl Policy {
                 application.services.len(),
             )),
             Policy::Tide(config) => Box::new(Tide::new(
-                config.clone(),
+                tide::Config {
+                    period: testbed.cfs.period,
+                    ..config.clone()
+                },
                 omega.cpu,
                 omega.memory,
                 application.services.len(),
@@ -278,8 +280,12 @@ pub fn omega(application: &Application, limit: &Limit) -> Limits {
 
 /// Places what a check of the core says: its messages name the key in
 /// backticks.
-pub fn checked(piece: &Document, result: Result<(), String>) -> Result<(), FileError> {
-    result.map_err(|message| {
+pub fn checked(
+    piece: &Document,
+    result: Result<(), impl std::fmt::Display>,
+) -> Result<(), FileError> {
+    result.map_err(|error| {
+        let message = error.to_string();
         let key = message.split('`').nth(1).unwrap_or_default();
         let keys: Vec<&str> = key.split('.').collect();
         piece.error(&keys, message.clone())

@@ -98,9 +98,7 @@ impl CpuAllocator {
     }
 
     pub(super) fn applied(&mut self, id: ContainerId, version: u64) {
-        if let Some(target) = self.pool.target(id) {
-            self.pool.confirm(id, version, target);
-        }
+        self.pool.applied(id, version);
     }
 
     /// One period's end: at most one change of one quota.
@@ -231,8 +229,7 @@ impl CpuAllocator {
 
     /// A quota in whole nanoseconds per period, as the kernel can hold it.
     fn round(&self, quota: f64) -> u64 {
-        let runtime = Cores(quota.max(0.0) as u64).over(self.period);
-        Cores::from_runtime(runtime, self.period).0
+        Cores(quota as u64).whole(self.period).0
     }
 
     /// Commands a quota, if that changes anything.

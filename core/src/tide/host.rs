@@ -35,7 +35,7 @@ struct State {
 #[derive(Debug)]
 pub(super) struct HostHalf {
     host: HostId,
-    config: Config,
+    pub(super) config: Config,
     initial: Limits,
     /// What the host may hand out. Its limit is the most it was ever lent;
     /// `share` says how much of that it still has.
@@ -87,15 +87,16 @@ impl HostHalf {
         };
         let wanted = (quota as f64 * self.config.grant) as u64;
         let wanted = wanted.max(self.config.grant_least.0);
-        let grant = wanted.min(free) / 10 * 10;
+        let period = self.config.period;
+        let grant = Cores(wanted.min(free)).whole(period).0;
         self.unmet += wanted - grant;
-        if grant < LEAST {
+        if Cores(grant).over(period) < LEAST {
             return;
         }
         if let Some((version, quota)) = self.quotas.set(id, quota + grant) {
             state.granted = true;
             // CPUs that still hold some of the quota lose it to the write.
-            let used = Cores::from_runtime(used, PERIOD).0 / 10 * 10;
+            let used = Cores::from_runtime(used, period).0;
             out.push(Command::SetCpu {
                 container: id,
                 version,
@@ -115,7 +116,7 @@ impl HostHalf {
         state.last_seq = report.seq;
         let was_throttled = report.nr_throttled > state.nr_throttled;
         state.nr_throttled = report.nr_throttled;
-        let used = Cores::from_runtime(report.usage, PERIOD).0 as f64;
+        let used = Cores::from_runtime(report.usage, self.config.period).0 as f64;
         let weight = self.config.weight;
         state.deviation += weight * ((used - state.mean).abs() - state.deviation);
         state.mean += weight * (used - state.mean);
@@ -138,7 +139,8 @@ impl HostHalf {
         } else {
             rest
         };
-        let wanted = (wanted as u64).max(self.config.floor.0) / 10 * 10;
+        let wanted = Cores((wanted as u64).max(self.config.floor.0));
+        let wanted = wanted.whole(self.config.period).0;
         let command = if (wanted as f64) < quota as f64 * (1.0 - self.config.slack) {
             self.quotas.set(id, wanted)
         } else if granted {
@@ -173,10 +175,8 @@ impl HostHalf {
     }
 }
 
-/// The kernel takes no quota below 1 ms per period.
-const LEAST: u64 = 10_000_000;
-/// Reports count use per bandwidth period; Linux's default.
-const PERIOD: Span = Span::from_millis(100);
+/// The kernel takes no quota below this per period.
+const LEAST: Span = Span::from_millis(1);
 
 impl Allocator for HostHalf {
     fn admit(&mut self, _now: Time, container: Container) -> Limits {
@@ -185,8 +185,9 @@ impl Allocator for HostHalf {
             self.states.resize(index + 1, State::default());
         }
         self.states[index].member = true;
-        let wanted = self.initial.cpu.0.min(self.free()) / 10 * 10;
-        let cpu = self.quotas.join(container.id, wanted);
+        let wanted = Cores(self.initial.cpu.0.min(self.free()));
+        let wanted = wanted.whole(self.config.period);
+        let cpu = self.quotas.join(container.id, wanted.0);
         self.states[index].mean = cpu as f64;
         Limits {
             cpu: Cores(cpu),
@@ -203,9 +204,7 @@ impl Allocator for HostHalf {
             } => self.throttled(*container, *seq, *used, out),
             Observation::Period(report) => self.period(report, out),
             Observation::CpuApplied { container, version } => {
-                if let Some(quota) = self.quotas.target(*container) {
-                    self.quotas.confirm(*container, *version, quota);
-                }
+                self.quotas.applied(*container, *version);
             }
             Observation::Share(share) => self.lent(share),
             Observation::Stopped(container) => self.leave(*container),

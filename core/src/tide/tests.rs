@@ -109,6 +109,16 @@ fn a_quota_falls_to_its_mean_use_and_a_part_of_its_deviation() {
 }
 
 #[test]
+fn use_counts_per_period_of_the_hosts() {
+    let mut half = half(200, 40);
+    half.config.period = Span::from_millis(20);
+    // 8 of each 20 ms are 0.4 cores: what it has.
+    for seq in 1..20 {
+        assert_eq!(period(&mut half, A, seq, 8), [0; 0]);
+    }
+}
+
+#[test]
 fn a_recalled_share_falls_with_the_quotas_and_never_below_them() {
     let mut half = half(200, 40);
     let recall = Share {

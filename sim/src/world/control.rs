@@ -18,14 +18,33 @@ pub(super) struct Control<'b> {
     observations: Slab<Observation>,
     commands: Slab<Command>,
     out: Commands,
-    /// When the allocator is to be woken, as scheduled.
-    wake: Option<Time>,
+    alarm: Alarm,
 }
 
 /// The half of a policy on one host.
 struct Half {
     allocator: Box<dyn Allocator>,
-    wake: Option<Time>,
+    alarm: Alarm,
+}
+
+/// When an allocator is to be woken, as scheduled.
+#[derive(Default)]
+struct Alarm(Option<Time>);
+
+impl Alarm {
+    /// The time at which an event must be scheduled, if `next` is sooner than what
+    /// is.
+    fn set(&mut self, next: Option<Time>) -> Option<Time> {
+        let sooner = next.filter(|&time| self.0.is_none_or(|scheduled| time < scheduled));
+        self.0 = sooner.or(self.0);
+        sooner
+    }
+
+    /// Whether the event of `now` is the one that counts: an earlier one takes the
+    /// place of those scheduled before.
+    fn rings(&mut self, now: Time) -> bool {
+        self.0.take_if(|scheduled| *scheduled == now).is_some()
+    }
 }
 
 /// Messages by number; numbers are used again.
@@ -65,7 +84,7 @@ impl<'b> Control<'b> {
     pub(super) fn new(allocator: &'b mut dyn Allocator, hosts: u32) -> Control<'b> {
         let half = |allocator| Half {
             allocator,
-            wake: None,
+            alarm: Alarm::default(),
         };
         let halves = (0..hosts).map(|host| allocator.host_half(HostId(host)).map(half));
         Control {
@@ -75,7 +94,7 @@ impl<'b> Control<'b> {
             observations: Slab::new(),
             commands: Slab::new(),
             out: Vec::new(),
-            wake: None,
+            alarm: Alarm::default(),
         }
     }
 
@@ -142,7 +161,7 @@ impl World<'_, '_> {
     /// A half on a host sees an observation; what it commands is in force at once,
     /// the time for that has passed.
     pub(super) fn observe_on_host(&mut self, host: u32, index: u32) {
-        let observation = self.control.observations.take(index);
+        let observation = self.control.take_observation(index);
         let now = self.queue.now();
         let mut out = std::mem::take(&mut self.control.out);
         if let Some(half) = &mut self.control.halves[host as usize] {
@@ -155,22 +174,18 @@ impl World<'_, '_> {
         let now = self.queue.now();
         let mut out = std::mem::take(&mut self.control.out);
         if let Some(half) = &mut self.control.halves[host as usize]
-            && half.wake == Some(now)
+            && half.alarm.rings(now)
+            && half.allocator.next_wake().is_some_and(|time| time <= now)
         {
-            half.wake = None;
-            if half.allocator.next_wake().is_some_and(|time| time <= now) {
-                half.allocator.wake(now, &mut out);
-            }
+            half.allocator.wake(now, &mut out);
         }
         self.commands_of_half(host, out);
     }
 
     pub(super) fn schedule_wake_on_host(&mut self, host: u32) {
         if let Some(half) = &mut self.control.halves[host as usize]
-            && let Some(time) = half.allocator.next_wake()
-            && half.wake.is_none_or(|scheduled| time < scheduled)
+            && let Some(time) = half.alarm.set(half.allocator.next_wake())
         {
-            half.wake = Some(time);
             self.queue.at(time, Event::WakeOnHost { host });
         }
     }
@@ -219,11 +234,9 @@ impl World<'_, '_> {
 
     pub(super) fn wake(&mut self) {
         let now = self.queue.now();
-        // An earlier wake-up has taken the place of this one.
-        if self.control.wake != Some(now) {
+        if !self.control.alarm.rings(now) {
             return;
         }
-        self.control.wake = None;
         if self.control.allocator.next_wake().is_some_and(|t| t <= now) {
             self.control.allocator.wake(now, &mut self.control.out);
             self.send_commands();
@@ -233,10 +246,7 @@ impl World<'_, '_> {
 
     pub(super) fn schedule_wake(&mut self) {
         let next = self.control.allocator.next_wake();
-        if let Some(time) = next
-            && self.control.wake.is_none_or(|scheduled| time < scheduled)
-        {
-            self.control.wake = Some(time);
+        if let Some(time) = self.control.alarm.set(next) {
             self.queue.at(time, Event::Wake);
         }
     }
