@@ -5,10 +5,12 @@ use comfy_table::{Cell, CellAlignment, ContentArrangement, Table};
 
 use crate::compare::{Comparison, Comparisons, Verdict};
 use crate::run::Results;
+use crate::run::cell::Finished;
 use crate::scenario::Scenario;
-use crate::scenario::format::Form;
+use crate::scenario::format::{Claim, Form};
 
-/// The columns of the cell table: metric, head, digits after the point.
+/// The columns of the cell table where the scenario names none, and how their heads
+/// read: metric, head, digits after the point.
 const METRICS: [(&str, &str, usize); 5] = [
     ("throughput_rps", "throughput\n[1/s]", 1),
     ("latency_p999_ms", "p99.9\n[ms]", 0),
@@ -49,7 +51,8 @@ pub fn cells(scenario: &Scenario, results: &Results) -> String {
         .iter()
         .map(|&column| scenario.columns[column].clone())
         .collect();
-    head.extend(METRICS.iter().map(|(_, head, _)| (*head).to_owned()));
+    let shown = shown(scenario, results);
+    head.extend(shown.iter().map(|column| column.head.clone()));
     table.set_header(head);
 
     let mut above: Option<Vec<&String>> = None;
@@ -77,20 +80,11 @@ pub fn cells(scenario: &Scenario, results: &Results) -> String {
                 }
             })
             .collect();
-        for (metric, _, digits) in METRICS {
-            let values: Vec<f64> = seeds
-                .iter()
-                .flatten()
-                .filter_map(|finished| finished.metric(metric))
-                .filter(|value| !value.is_nan())
-                .collect();
-            row.push(if values.is_empty() {
-                "-".to_owned()
-            } else {
-                let mean = values.iter().sum::<f64>() / values.len() as f64;
-                format!("{mean:.digits$}")
-            });
-        }
+        row.extend(shown.iter().map(|column| {
+            let digits = column.digits;
+            let value = mean(seeds, &column.metric);
+            value.map_or_else(|| "-".to_owned(), |value| format!("{value:.digits$}"))
+        }));
         table.add_row(row);
         above = Some(labels);
     }
@@ -119,6 +113,67 @@ pub fn cells(scenario: &Scenario, results: &Results) -> String {
     )
 }
 
+/// A column of the cell table that shows a metric.
+struct Column {
+    metric: String,
+    head: String,
+    digits: usize,
+}
+
+/// The columns that a scenario wants to see.
+fn shown(scenario: &Scenario, results: &Results) -> Vec<Column> {
+    if scenario.file.show.is_empty() {
+        let column = |&(metric, head, digits): &(&str, &str, usize)| Column {
+            metric: metric.to_owned(),
+            head: head.to_owned(),
+            digits,
+        };
+        return METRICS.iter().map(column).collect();
+    }
+    let column = |metric: &String| {
+        let known = METRICS.iter().find(|(name, ..)| name == metric);
+        let highest = results.cells.iter().filter_map(|seeds| mean(seeds, metric));
+        Column {
+            metric: metric.clone(),
+            head: match known {
+                Some((_, head, _)) => (*head).to_owned(),
+                None => head(metric, results),
+            },
+            digits: match highest.map(f64::abs).fold(0.0, f64::max) {
+                value if value >= 1000.0 => 0,
+                value if value >= 10.0 => 1,
+                _ => 3,
+            },
+        }
+    };
+    scenario.file.show.iter().map(column).collect()
+}
+
+/// The head of a metric's column: its name over its unit.
+fn head(metric: &str, results: &Results) -> String {
+    let mut all = results.cells.iter().flatten().flatten();
+    let unit = all.find_map(|finished| {
+        let found = finished.metrics.iter().find(|known| known.name == metric)?;
+        Some(found.unit.clone())
+    });
+    let unit = unit.unwrap_or_default();
+    let name = metric
+        .strip_suffix(&format!("_{}", unit.to_lowercase()))
+        .unwrap_or(metric);
+    format!("{}\n[{unit}]", name.replace('_', " "))
+}
+
+/// The mean of a metric over the seeds that measured it.
+fn mean(seeds: &[Option<Finished>], metric: &str) -> Option<f64> {
+    let values: Vec<f64> = seeds
+        .iter()
+        .flatten()
+        .filter_map(|finished| finished.metric(metric))
+        .filter(|value| !value.is_nan())
+        .collect();
+    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+}
+
 /// Published figures beside ours.
 pub fn comparison(comparisons: &Comparisons) -> String {
     let entries = &comparisons.entries;
@@ -142,7 +197,7 @@ pub fn comparison(comparisons: &Comparisons) -> String {
         };
         let mut row = vec![
             entry.target.source.clone(),
-            number(entry.target.value),
+            format!("{}{}", sign(entry.claim), number(entry.target.value)),
             number(entry.measured),
         ];
         if intervals {
@@ -203,6 +258,15 @@ pub fn comparison(comparisons: &Comparisons) -> String {
     }
     text.push('\n');
     text
+}
+
+/// A claim as it stands before its number.
+fn sign(claim: Claim) -> &'static str {
+    match claim {
+        Claim::Equals => "",
+        Claim::Over => "> ",
+        Claim::Under => "< ",
+    }
 }
 
 /// A unit as it follows a number.

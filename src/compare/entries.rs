@@ -1,9 +1,9 @@
 //! Evaluates the `[[compare]]` entries of a scenario.
 //!
-//! A change in percent is taken cell by cell: each cell of `of` is paired with
-//! the cell of `against` that equals it in all other columns, the changes are
-//! averaged over the pairs, and the interval is over seeds. This is how the
-//! Escra paper averages its Table I.
+//! A change is taken cell by cell: each cell of `of` is paired with the cell of
+//! `against` that equals it in all other columns, the changes are averaged over
+//! the pairs (or the highest or lowest is taken), and the interval is over seeds.
+//! This is how the Escra paper averages its Table I.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::results::summary::{csv, number};
 use crate::run::Results;
 use crate::run::cell::{self, Finished};
-use crate::scenario::format::{Compare, Form, Role, Tolerance, Where};
+use crate::scenario::format::{Claim, Compare, Form, Role, Tolerance, Where};
 use crate::scenario::layer::Location;
 use crate::scenario::{Cell, Scenario};
 
@@ -39,6 +39,8 @@ pub struct Comparison {
     pub metric: String,
     /// How two sides became one number.
     pub form: Form,
+    /// What the paper says about it.
+    pub claim: Claim,
     /// Ours: the mean over cells and seeds; not a number if none measures it.
     pub measured: f64,
     /// Half the width of the 95 % confidence interval over seeds.
@@ -138,7 +140,7 @@ pub fn evaluate(scenario: &Scenario, results: &Results) -> Result<Comparisons, E
                 .collect();
             measured_cells = measured_cells.max(values.len());
             if !values.is_empty() {
-                per_seed.push(values.iter().sum::<f64>() / values.len() as f64);
+                per_seed.push(entry.take.apply(&values));
             }
         }
         let (measured, half_width) = verdict::interval(&per_seed);
@@ -146,9 +148,10 @@ pub fn evaluate(scenario: &Scenario, results: &Results) -> Result<Comparisons, E
             .tolerance
             .unwrap_or_else(|| verdict::default_tolerance(entry.form));
         entries.push(Comparison {
-            verdict: verdict::verdict(entry.form, target.value, measured, tolerance),
+            verdict: verdict::verdict(entry.form, entry.claim, target.value, measured, tolerance),
             metric: entry.metric.clone(),
             form: entry.form,
+            claim: entry.claim,
             measured,
             half_width,
             cells: (measured_cells, pairs.len()),
@@ -160,35 +163,40 @@ pub fn evaluate(scenario: &Scenario, results: &Results) -> Result<Comparisons, E
     Ok(Comparisons { entries, left_out })
 }
 
-/// Refuses metrics in `[[expect]]` and `[[compare]]` entries that cells do not
-/// give.
+/// Refuses metrics in `show`, `[[expect]]` and `[[compare]]` entries that cells do
+/// not give.
 ///
 /// # Errors
 /// When there is one.
 pub fn check_metrics(scenario: &Scenario) -> Result<(), Error> {
     let expected = scenario.file.expect.iter().map(|expect| &expect.metric);
     let compared = scenario.file.compare.iter().map(|compare| &compare.metric);
-    let asked: Vec<(&str, usize, &String)> = expected
-        .enumerate()
-        .map(|(index, metric)| ("expect", index, metric))
+    let entry =
+        |table: &str, index: usize| [table, &index.to_string(), "metric"].map(str::to_owned);
+    let shown = scenario.file.show.iter().enumerate();
+    let asked: Vec<(Vec<String>, &String)> = shown
+        .map(|(index, metric)| (vec!["show".to_owned(), index.to_string()], metric))
+        .chain(
+            expected
+                .enumerate()
+                .map(|(index, metric)| (entry("expect", index).to_vec(), metric)),
+        )
         .chain(
             compared
                 .enumerate()
-                .map(|(index, metric)| ("compare", index, metric)),
+                .map(|(index, metric)| (entry("compare", index).to_vec(), metric)),
         )
         .collect();
     if asked.is_empty() {
         return Ok(());
     }
     let names = cell::metrics(scenario).map_err(Error::Internal)?;
-    for (table, index, metric) in asked {
+    for (keys, metric) in asked {
         if names.contains(metric) {
             continue;
         }
-        let error = scenario.document.error(
-            &[table, &index.to_string(), "metric"],
-            format!("there is no metric `{metric}`"),
-        );
+        let place = scenario.document.value_at(&keys);
+        let error = place.error(format!("there is no metric `{metric}`"));
         let help = file::suggestion(metric, names.iter().map(String::as_str));
         let help = help.unwrap_or_else(|| format!("there are {}", names.join(", ")));
         return Err(Error::Invalid(error.with_help(help)));
@@ -215,11 +223,7 @@ impl Pair {
         };
         let of = metric(self.of);
         let against = self.against.map_or(f64::NAN, metric);
-        match entry.form {
-            Form::Value => of,
-            Form::ReductionPercent => (against - of) / against * 100.0,
-            Form::IncreasePercent => (of - against) / against * 100.0,
-        }
+        entry.form.apply(of, against)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::scenario::format::{Form, Tolerance};
+use crate::scenario::format::{Claim, Form, Tolerance};
 
 /// What a comparison says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,12 +29,19 @@ impl fmt::Display for Verdict {
 }
 
 /// The verdict on `measured` beside `published`.
-pub fn verdict(form: Form, published: f64, measured: f64, tolerance: Tolerance) -> Verdict {
+pub fn verdict(
+    form: Form,
+    claim: Claim,
+    published: f64,
+    measured: f64,
+    tolerance: Tolerance,
+) -> Verdict {
+    let same_direction = |unchanged: f64| (measured - unchanged) * (published - unchanged) > 0.0;
     if measured.is_nan() {
         Verdict::NotMeasured
-    } else if tolerance.holds(published, measured) {
+    } else if tolerance.holds(claim, published, measured) {
         Verdict::Within
-    } else if form != Form::Value && measured * published > 0.0 {
+    } else if form.unchanged().is_some_and(same_direction) {
         Verdict::DirectionOnly
     } else {
         Verdict::Contradicts
@@ -44,8 +51,8 @@ pub fn verdict(form: Form, published: f64, measured: f64, tolerance: Tolerance) 
 /// The tolerance where an entry gives none.
 pub fn default_tolerance(form: Form) -> Tolerance {
     match form {
-        Form::Value => Tolerance::Relative(0.1),
         Form::ReductionPercent | Form::IncreasePercent => Tolerance::Points(15.0),
+        _ => Tolerance::Relative(0.1),
     }
 }
 
@@ -95,19 +102,40 @@ mod tests {
     #[test]
     fn verdicts_follow_sign_and_tolerance() {
         let points = Tolerance::Points(15.0);
-        let of = |measured| verdict(Form::ReductionPercent, 38.0, measured, points);
+        let of = |measured| {
+            let form = Form::ReductionPercent;
+            verdict(form, Claim::Equals, 38.0, measured, points)
+        };
         assert_eq!(of(25.0), Verdict::Within);
         assert_eq!(of(5.0), Verdict::DirectionOnly);
         assert_eq!(of(-5.0), Verdict::Contradicts);
         assert_eq!(of(f64::NAN), Verdict::NotMeasured);
         let relative = Tolerance::Relative(0.1);
-        assert_eq!(
-            verdict(Form::Value, 100.0, 109.0, relative),
-            Verdict::Within
-        );
-        assert_eq!(
-            verdict(Form::Value, 100.0, 120.0, relative),
-            Verdict::Contradicts
-        );
+        let of = |measured| verdict(Form::Value, Claim::Equals, 100.0, measured, relative);
+        assert_eq!(of(109.0), Verdict::Within);
+        assert_eq!(of(120.0), Verdict::Contradicts);
+    }
+
+    #[test]
+    fn the_direction_of_a_ratio_turns_at_one() {
+        let relative = Tolerance::Relative(0.1);
+        let of = |measured| {
+            let form = Form::ReductionRatio;
+            verdict(form, Claim::Equals, 2.5, measured, relative)
+        };
+        assert_eq!(of(2.4), Verdict::Within);
+        assert_eq!(of(1.1), Verdict::DirectionOnly);
+        assert_eq!(of(0.9), Verdict::Contradicts);
+    }
+
+    #[test]
+    fn what_is_claimed_to_be_passed_may_be_passed_by_far() {
+        let relative = Tolerance::Relative(0.1);
+        let of = |claim, measured| verdict(Form::Value, claim, 10.0, measured, relative);
+        assert_eq!(of(Claim::Over, 50.0), Verdict::Within);
+        assert_eq!(of(Claim::Over, 9.1), Verdict::Within);
+        assert_eq!(of(Claim::Over, 8.0), Verdict::Contradicts);
+        assert_eq!(of(Claim::Under, 1.0), Verdict::Within);
+        assert_eq!(of(Claim::Under, 12.0), Verdict::Contradicts);
     }
 }

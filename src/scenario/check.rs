@@ -203,11 +203,11 @@ fn comparison(
     match &compare.against {
         Some(_) if value => Err(document.error(
             &["compare", index, "against"],
-            "`against` needs `as = \"reduction_percent\"` or `as = \"increase_percent\"`",
+            "`against` needs an `as` other than \"value\", such as \"reduction_percent\"",
         )),
         None if !value => Err(document.error(
             &["compare", index, "as"],
-            "a change in percent needs `against`: the cells it is a change from",
+            "a change needs `against`: the cells it is a change from",
         )),
         None => Ok(()),
         Some(against) => {

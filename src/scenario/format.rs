@@ -33,6 +33,10 @@ pub struct ScenarioFile {
     /// dotted path such as "allocator.update_period".
     #[serde(default)]
     pub columns: BTreeMap<String, String>,
+    /// The metrics that the printed table shows; throughput, tail, slack and kills
+    /// if not given. `summary.csv` always has all.
+    #[serde(default)]
+    pub show: Vec<String>,
     /// The application-wide limit Ω.
     #[serde(default)]
     pub limit: Limit,
@@ -366,12 +370,19 @@ pub struct Compare {
     /// How the two become one number; "value" if `against` is not given.
     #[serde(default, rename = "as")]
     pub form: Form,
+    /// How cells, or pairs of cells, become one number; the mean if not given.
+    #[serde(default)]
+    pub take: Take,
+    /// What the paper says about the figure: that it is so ("equals", if not
+    /// given), or only that it is passed ("over", "under").
+    #[serde(default)]
+    pub claim: Claim,
     /// Narrows both sides.
     #[serde(default, rename = "where")]
     pub cells: Where,
     /// How far the measured value may be from the published one: "15 points"
     /// (absolute, in the row's unit) or "10%" (relative). 15 points for
-    /// percentages of change, 10 % for values if not given.
+    /// changes in percent, 10 % for the rest if not given.
     pub tolerance: Option<Tolerance>,
     /// Whether our model was fitted on this figure.
     #[serde(default)]
@@ -382,13 +393,83 @@ pub struct Compare {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Form {
-    /// The mean of `of`.
+    /// `of` itself.
     #[default]
     Value,
+    /// By how much is `of` lower than `against`, in the metric's unit?
+    Reduction,
+    /// By how much is `of` higher than `against`, in the metric's unit?
+    Increase,
     /// By how many percent of `against` is `of` lower?
     ReductionPercent,
     /// By how many percent of `against` is `of` higher?
     IncreasePercent,
+    /// How many times as high as `of` is `against`?
+    ReductionRatio,
+    /// How many times as high as `against` is `of`?
+    IncreaseRatio,
+}
+
+impl Form {
+    /// The number for one cell, or one pair of cells.
+    pub fn apply(self, of: f64, against: f64) -> f64 {
+        match self {
+            Form::Value => of,
+            Form::Reduction => against - of,
+            Form::Increase => of - against,
+            Form::ReductionPercent => (against - of) / against * 100.0,
+            Form::IncreasePercent => (of - against) / against * 100.0,
+            Form::ReductionRatio => against / of,
+            Form::IncreaseRatio => of / against,
+        }
+    }
+
+    /// The number that says "no change": on its two sides are the two directions.
+    /// A value has none.
+    pub fn unchanged(self) -> Option<f64> {
+        match self {
+            Form::Value => None,
+            Form::ReductionRatio | Form::IncreaseRatio => Some(1.0),
+            _ => Some(0.0),
+        }
+    }
+}
+
+/// How cells, or pairs of cells, become one number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Take {
+    /// Their mean.
+    #[default]
+    Mean,
+    /// The highest: "up to".
+    Max,
+    /// The lowest: "at least".
+    Min,
+}
+
+impl Take {
+    /// One number of several; not a number of none.
+    pub fn apply(self, values: &[f64]) -> f64 {
+        match self {
+            Take::Mean => values.iter().sum::<f64>() / values.len() as f64,
+            Take::Max => values.iter().copied().fold(f64::NAN, f64::max),
+            Take::Min => values.iter().copied().fold(f64::NAN, f64::min),
+        }
+    }
+}
+
+/// What a paper says about a figure.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Claim {
+    /// It is this.
+    #[default]
+    Equals,
+    /// It is more than this.
+    Over,
+    /// It is less than this.
+    Under,
 }
 
 /// Whether the model was fitted on a figure.
@@ -422,13 +503,18 @@ pub enum Tolerance {
 }
 
 impl Tolerance {
-    /// Whether `measured` is near enough to `published`.
-    pub fn holds(self, published: f64, measured: f64) -> bool {
+    /// Whether `measured` is near enough to what is claimed of `published`.
+    pub fn holds(self, claim: Claim, published: f64, measured: f64) -> bool {
         let allowed = match self {
             Tolerance::Points(points) => points,
             Tolerance::Relative(share) => share * published.abs(),
         };
-        (measured - published).abs() <= allowed
+        let off = measured - published;
+        match claim {
+            Claim::Equals => off.abs() <= allowed,
+            Claim::Over => off >= -allowed,
+            Claim::Under => off <= allowed,
+        }
     }
 }
 

@@ -83,8 +83,12 @@ fn results(values: &[[f64; 3]], shift: f64) -> Results {
 }
 
 fn scenario() -> Scenario {
+    resolve(SCENARIO)
+}
+
+fn resolve(text: &str) -> Scenario {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/made-up.toml");
-    let document = Document::parse(&path, SCENARIO).unwrap();
+    let document = Document::parse(&path, text).unwrap();
     Scenario::resolve(document, &Filter::default()).unwrap_or_else(|error| panic!("{error}"))
 }
 
@@ -145,4 +149,61 @@ fn tables_are_made_for_reading() {
     ));
     let csv = entries::table(&scenario, &comparisons).unwrap();
     insta::assert_snapshot!(String::from_utf8(csv).unwrap());
+}
+
+/// "Up to 3.2x" and "over 10 cores" are claims of their own kinds.
+#[test]
+fn the_highest_cell_and_a_claim_to_be_passed_are_judged_as_such() {
+    let entries = r#"
+[[compare]]
+published = "escra/abstract/throughput-increase-max"      # 3.2
+metric = "throughput_rps"
+of = { allocator = "escra" }
+against = { allocator = "static" }
+as = "increase_ratio"
+take = "max"
+
+[[compare]]
+published = "escra/section-i/mem-slack-p50-reduction"     # over 2.5
+metric = "mem_slack_p50_mib"
+of = { allocator = "escra" }
+against = { allocator = "static" }
+as = "reduction_ratio"
+claim = "over"
+
+[[compare]]
+published = "escra/section-vi-g/image-process/cpu-limit-saving"     # 5
+metric = "mem_slack_p50_mib"
+of = { allocator = "escra" }
+against = { allocator = "static" }
+as = "reduction"
+take = "min"
+"#;
+    let head = SCENARIO.split("[[compare]]").next().unwrap_or_default();
+    let head = head.replace(
+        "published = \"escra/table-1\"",
+        "show = [\"mem_slack_p50_mib\"]",
+    );
+    let scenario = resolve(&format!("{head}{entries}"));
+    let results = results(&VALUES, 1.0);
+    let comparisons = entries::evaluate(&scenario, &results).unwrap();
+    let measured: Vec<(f64, Verdict)> = comparisons
+        .entries
+        .iter()
+        .map(|entry| (entry.measured, entry.verdict))
+        .collect();
+    assert_eq!(
+        measured,
+        [
+            (1.25, Verdict::DirectionOnly),
+            // (10 / 4 + 10 / 2) / 2
+            (3.75, Verdict::Within),
+            (6.0, Verdict::DirectionOnly),
+        ]
+    );
+    insta::assert_snapshot!(format!(
+        "{}\n{}",
+        table::cells(&scenario, &results),
+        table::comparison(&comparisons)
+    ));
 }
