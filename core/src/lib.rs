@@ -13,6 +13,8 @@
 //! - [`allocator`]: the interface of a policy. The policies: [`fixed`] limits,
 //!   [`escra`], our own [`tide`], and the baselines [`autopilot`], [`captain`],
 //!   [`k8s_cpu`] and [`vpa`].
+//! - [`manager`]: the resource manager, a machine of the same kind, made of
+//!   [`slo`] (objectives and alerts), [`placement`] and [`deployment`].
 
 pub mod units;
 
@@ -44,10 +46,21 @@ pub mod captain;
 
 pub mod tide;
 
+pub mod slo;
+
+pub mod placement;
+
+pub mod deployment;
+
+pub mod manager;
+
 pub use allocator::{Allocator, Limits};
 pub use command::Command;
 pub use config::ConfigError;
-pub use id::{Container, ContainerId, HostId};
+pub use id::{
+    AlertId, Container, ContainerId, DeploymentId, EnsembleId, HostId, InstanceId, PartId,
+    ResourceId,
+};
 pub use observation::{CpuPeriod, Observation};
 pub use share::{HostReport, Share};
 pub use units::{Bytes, Cores, Span, Time};
