@@ -37,6 +37,8 @@ pub enum Command {
         #[command(flatten)]
         select: SelectArgs,
     },
+    /// Show which scenario compares with each published figure, and what came out
+    Coverage(CoverageArgs),
     /// Print the JSON Schema of scenario files
     Schema,
 }
@@ -68,6 +70,20 @@ pub struct RunArgs {
     /// Stop as if interrupted after so many cells (for tests)
     #[arg(long, hide = true, value_name = "N")]
     pub stop_after: Option<usize>,
+}
+
+/// What `coverage` is told.
+#[derive(Debug, Args)]
+pub struct CoverageArgs {
+    /// Scenario files, or folders of them
+    #[arg(default_value = "scenarios", value_name = "FILE|DIR")]
+    pub paths: Vec<PathBuf>,
+    /// Only the figures of this paper: a file of results/published without .csv
+    #[arg(long, value_name = "NAME")]
+    pub paper: Option<String>,
+    /// Results of these scenarios (what `run --out DIR` wrote): adds what they measured
+    #[arg(long, value_name = "DIR")]
+    pub results: Option<PathBuf>,
 }
 
 /// Changes to a scenario.

@@ -6,6 +6,8 @@ pub mod list;
 
 pub mod check;
 
+pub mod coverage;
+
 use std::io::{self, Write};
 
 use crate::cli::{Cli, Command, SelectArgs};
@@ -21,6 +23,7 @@ pub fn dispatch(cli: &Cli) -> Exit {
         Command::Run(args) => run::run(args),
         Command::List { folder } => list::run(folder),
         Command::Check { paths, select } => check::run(paths, select),
+        Command::Coverage(args) => coverage::run(args),
         Command::Schema => schema(),
     }
 }

@@ -3,12 +3,15 @@
 //! - [`published`]: the papers' figures.
 //! - [`entries`]: a scenario's `[[compare]]` entries, evaluated.
 //! - [`verdict`](mod@verdict): intervals and verdicts.
+//! - [`coverage`](mod@coverage): which figures scenarios compare with.
 
 pub mod published;
 
 pub mod entries;
 
 pub mod verdict;
+
+pub mod coverage;
 
 pub use entries::{Comparison, Comparisons};
 pub use verdict::Verdict;

@@ -1,15 +1,22 @@
 //! The figures of the papers: `results/published/*.csv`.
 //!
-//! One file per paper, one figure per row: `id,where,metric,unit,value,note`. A
+//! One file per paper, one figure per row: `id,where,metric,unit,value,note,use`. A
 //! row is named by the file's name and its id: "escra/table-1/...".
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use tidegate_workloads::{FileError, file};
 
+use crate::error::Error;
 use crate::scenario::layer::Location;
 use crate::scenario::pieces::upward;
+
+/// Where published figures are, below some folder.
+fn folder() -> PathBuf {
+    ["results", "published"].iter().collect()
+}
 
 /// One published figure. The other columns are for people.
 #[derive(Clone, Debug, Deserialize)]
@@ -20,6 +27,11 @@ pub struct Figure {
     pub unit: String,
     /// The value.
     pub value: f64,
+    /// What the figure is to us where it is nothing to compare with: a parameter
+    /// that scenarios set, a figure cited from elsewhere, or why it cannot be
+    /// simulated.
+    #[serde(default, rename = "use")]
+    pub purpose: String,
 }
 
 /// The figures of one paper.
@@ -38,9 +50,7 @@ impl Published {
     /// When there is no such file or it is wrong.
     pub fn find(scenario: &Path, row: &str, asked: &Location) -> Result<Published, FileError> {
         let (paper, _) = row.split_once('/').unwrap_or((row, ""));
-        let name: PathBuf = ["results", "published", &format!("{paper}.csv")]
-            .iter()
-            .collect();
+        let name = folder().join(format!("{paper}.csv"));
         let found = upward(scenario)
             .into_iter()
             .map(|folder| folder.join(&name))
@@ -54,6 +64,49 @@ impl Published {
                     name.display()
                 ))),
         }
+    }
+
+    /// The figures of all papers in the nearest folder of published figures, looked
+    /// for from the folder of `scenario` upward.
+    ///
+    /// # Errors
+    /// When there is none, or a file in it is wrong.
+    pub fn all(scenario: &Path) -> Result<Vec<Published>, Error> {
+        let found = upward(scenario)
+            .into_iter()
+            .map(|above| above.join(folder()))
+            .find(|path| path.is_dir());
+        let Some(found) = found else {
+            return Err(Error::Usage(format!(
+                "there is no folder {} above {}",
+                folder().display(),
+                scenario.display()
+            )));
+        };
+        let refused = |error| Error::io("read", &found, &error);
+        let mut papers = Vec::new();
+        for entry in fs::read_dir(&found).map_err(refused)? {
+            let path = entry.map_err(refused)?.path();
+            if path.extension().is_some_and(|extension| extension == "csv")
+                && let Some(paper) = path.file_stem().and_then(|stem| stem.to_str())
+            {
+                papers.push(Published::read(&path, paper)?);
+            }
+        }
+        papers.sort_by(|a, b| a.paper.cmp(&b.paper));
+        Ok(papers)
+    }
+
+    /// The figures by their full names, in the order of the file.
+    pub fn figures(&self) -> impl Iterator<Item = (String, &Figure)> {
+        self.figures
+            .iter()
+            .map(|figure| (self.name(figure), figure))
+    }
+
+    /// The paper's name: that of its file.
+    pub fn paper(&self) -> &str {
+        &self.paper
     }
 
     /// Reads the figures of `paper` from the file at `path`.
@@ -126,6 +179,7 @@ impl Published {
             .collect()
     }
 
+    /// A figure's full name.
     fn name(&self, figure: &Figure) -> String {
         format!("{}/{}", self.paper, figure.id)
     }

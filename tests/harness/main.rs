@@ -4,6 +4,7 @@ mod arbitrary;
 mod broken;
 mod commands;
 mod comparison;
+mod coverage;
 mod determinism;
 mod resume;
 mod shipped;
