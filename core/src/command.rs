@@ -50,7 +50,8 @@ pub enum Command {
     DenyMemory {
         /// Who waits.
         container: ContainerId,
-        /// Which of its out-of-memory events is answered.
+        /// Which of its out-of-memory events is answered; one of an earlier wait
+        /// is void.
         event: u64,
     },
 }

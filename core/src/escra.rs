@@ -209,8 +209,11 @@ impl Allocator for Escra {
                 self.cpu.applied(container, version);
             }
             Observation::OutOfMemory {
-                container, event, ..
-            } => self.memory.out_of_memory(container, event, out),
+                container,
+                event,
+                first,
+                ..
+            } => self.memory.out_of_memory(container, event, first, out),
             Observation::MemoryApplied {
                 container,
                 version,

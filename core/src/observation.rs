@@ -72,6 +72,10 @@ pub enum Observation {
         container: ContainerId,
         /// Counts this container's out-of-memory events from 1.
         event: u64,
+        /// The first event of this wait. A container that still waits after a
+        /// reclaim repeats itself under a new number: what it waited for may have
+        /// been overtaken. A limit that was raised too little begins a new wait.
+        first: u64,
         /// The limit that was hit.
         limit: Bytes,
     },

@@ -130,6 +130,13 @@ impl Pool {
         }
     }
 
+    /// Whether `version` is that of the last command to a member: only its answer
+    /// tells which limit is in force.
+    pub fn is_last(&self, id: ContainerId, version: u64) -> bool {
+        let holding = self.holdings.get(id.0 as usize);
+        holding.is_some_and(|holding| holding.member && holding.version == version)
+    }
+
     /// The limit last commanded; nothing if the container is no member.
     pub fn target(&self, id: ContainerId) -> Option<u64> {
         let holding = self.holdings.get(id.0 as usize)?;

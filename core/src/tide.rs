@@ -228,8 +228,11 @@ impl Allocator for Tide {
                     .confirm(member(report.host), report.version, report.share.0);
             }
             Observation::OutOfMemory {
-                container, event, ..
-            } => self.memory.out_of_memory(container, event, out),
+                container,
+                event,
+                first,
+                ..
+            } => self.memory.out_of_memory(container, event, first, out),
             Observation::MemoryApplied {
                 container,
                 version,

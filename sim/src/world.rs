@@ -113,7 +113,9 @@ struct Instance<'a> {
     oom_kills: u64,
     /// Whether an out-of-memory event waits for its answer.
     oom_waiting: bool,
+    /// Its number, and that of the first of this wait.
     oom_event: u64,
+    oom_first: u64,
     /// The thread for work of the service's own: last CPU, whether it runs, and
     /// what waits for it.
     background_cpu: u16,
@@ -218,6 +220,7 @@ impl<'a, 'b> World<'a, 'b> {
                 oom_kills: 0,
                 oom_waiting: false,
                 oom_event: 0,
+                oom_first: 0,
                 background_cpu: 0,
                 background_runs: false,
                 background_work: 0,

@@ -1,7 +1,12 @@
 //! Escra's memory side: grants at out-of-memory events, reclaims from those who
 //! have more than they use.
+//!
+//! A container that waits is denied, and so killed, only when nothing is free and
+//! everybody has answered a reclaim that was sent since it began to wait. What a
+//! reclaim freed is never overlooked: a limit that may have grown since, or whose
+//! answer is still on its way, does not count as reclaimed.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use crate::command::Command;
 use crate::observation::ContainerId;
@@ -10,11 +15,32 @@ use crate::units::Bytes;
 
 use super::Config;
 
-/// A container that waits for memory while others are reclaimed from.
+/// A container that waits for memory while all are reclaimed from.
 #[derive(Clone, Copy, Debug)]
 struct Waiting {
     container: ContainerId,
     event: u64,
+    /// When it began to wait: how many containers had by then.
+    since: u64,
+}
+
+/// What is known of a container besides its limit.
+#[derive(Clone, Copy, Debug, Default)]
+struct Member {
+    /// Its last out-of-memory event seen.
+    last_event: u64,
+    /// When it was last told to shrink; 0 if it may have got room since: it was
+    /// told to grow, or killed.
+    asked: u64,
+    /// Whether its last command is not answered.
+    pending: bool,
+}
+
+impl Member {
+    /// Since when it has nothing to give: its last reclaim, if that is answered.
+    fn emptied(&self) -> u64 {
+        if self.pending { 0 } else { self.asked }
+    }
 }
 
 /// Decides memory limits under Ω.
@@ -23,12 +49,14 @@ pub(crate) struct MemoryAllocator {
     grant: Bytes,
     margin: Bytes,
     pool: Pool,
-    /// Last out-of-memory event seen, per container.
-    last_event: Vec<u64>,
+    /// Indexed by [`ContainerId`].
+    members: Vec<Member>,
+    /// First come, first served.
     waiting: VecDeque<Waiting>,
-    /// Reclaims sent on behalf of those waiting and not answered yet: container
-    /// and version.
-    outstanding: Vec<(ContainerId, u64)>,
+    /// How many containers have begun to wait: the clock of this machine.
+    clock: u64,
+    /// Who was asked on behalf of those waiting and has not answered.
+    outstanding: BTreeSet<ContainerId>,
 }
 
 impl MemoryAllocator {
@@ -37,16 +65,17 @@ impl MemoryAllocator {
             grant: config.grant,
             margin: config.margin,
             pool: Pool::new(omega.0),
-            last_event: Vec::new(),
+            members: Vec::new(),
             waiting: VecDeque::new(),
-            outstanding: Vec::new(),
+            clock: 0,
+            outstanding: BTreeSet::new(),
         }
     }
 
     pub(crate) fn admit(&mut self, id: ContainerId, wanted: Bytes) -> Bytes {
         let index = id.0 as usize;
-        if index >= self.last_event.len() {
-            self.last_event.resize(index + 1, 0);
+        if index >= self.members.len() {
+            self.members.resize(index + 1, Member::default());
         }
         Bytes(self.pool.join(id, wanted.0))
     }
@@ -54,30 +83,42 @@ impl MemoryAllocator {
     pub(crate) fn leave(&mut self, id: ContainerId, out: &mut Vec<Command>) {
         self.pool.leave(id);
         self.waiting.retain(|waiting| waiting.container != id);
-        self.outstanding.retain(|(container, _)| *container != id);
+        self.outstanding.remove(&id);
         self.serve(out);
     }
 
-    /// A container is about to be killed: grant, or reclaim from all others and
-    /// grant then.
-    pub(crate) fn out_of_memory(&mut self, id: ContainerId, event: u64, out: &mut Vec<Command>) {
-        let Some(last) = self.last_event.get_mut(id.0 as usize) else {
+    /// A container is about to be killed: grant, or reclaim from all and grant then. Of its wait, `first` is the first event.
+    pub(crate) fn out_of_memory(
+        &mut self,
+        id: ContainerId,
+        event: u64,
+        first: u64,
+        out: &mut Vec<Command>,
+    ) {
+        let Some(member) = self.members.get_mut(id.0 as usize) else {
             return;
         };
-        if event <= *last || self.pool.target(id).is_none() {
+        if event <= member.last_event || self.pool.target(id).is_none() {
             return;
         }
-        *last = event;
-        // Who asks again waits once.
+        member.last_event = event;
+        // Who asks again waits once, unless what it waited for before is over.
         match self.waiting.iter_mut().find(|w| w.container == id) {
-            Some(waiting) => waiting.event = event,
-            None => self.waiting.push_back(Waiting {
-                container: id,
-                event,
-            }),
-        }
-        if self.pool.free() == 0 && self.outstanding.is_empty() {
-            self.reclaim_for_waiting(out);
+            Some(waiting) => {
+                if waiting.event < first {
+                    self.clock += 1;
+                    waiting.since = self.clock;
+                }
+                waiting.event = event;
+            }
+            None => {
+                self.clock += 1;
+                self.waiting.push_back(Waiting {
+                    container: id,
+                    event,
+                    since: self.clock,
+                });
+            }
         }
         self.serve(out);
     }
@@ -90,68 +131,94 @@ impl MemoryAllocator {
         limit: Bytes,
         out: &mut Vec<Command>,
     ) {
-        self.pool.confirm(id, version, limit.0);
-        self.outstanding
-            .retain(|&(container, sent)| container != id || sent > version);
+        if self.pool.is_last(id, version) {
+            self.pool.confirm(id, version, limit.0);
+            self.members[id.0 as usize].pending = false;
+            self.outstanding.remove(&id);
+        }
         self.serve(out);
     }
 
-    /// Shrinks every limit to usage plus margin.
+    /// Shrinks every limit to usage plus margin. While somebody waits, only those
+    /// are asked again whose answer is missing: it may be lost.
     pub(crate) fn reclaim_all(&mut self, out: &mut Vec<Command>) {
-        let members: Vec<ContainerId> = self.pool.iter().collect();
-        for id in members {
+        let whom: Vec<ContainerId> = if self.waiting.is_empty() {
+            self.pool.iter().collect()
+        } else {
+            self.outstanding.iter().copied().collect()
+        };
+        for id in whom {
             self.reclaim(id, out);
         }
     }
 
-    fn reclaim_for_waiting(&mut self, out: &mut Vec<Command>) {
-        let waiting: Vec<ContainerId> = self.waiting.iter().map(|w| w.container).collect();
-        let others: Vec<ContainerId> = self
-            .pool
-            .iter()
-            .filter(|id| !waiting.contains(id))
-            .collect();
-        for id in others {
-            if let Some(version) = self.reclaim(id, out) {
-                self.outstanding.push((id, version));
-            }
-        }
-    }
-
-    fn reclaim(&mut self, id: ContainerId, out: &mut Vec<Command>) -> Option<u64> {
-        let version = self.pool.announce(id)?;
-        // An answer to an earlier reclaim tells nothing any more: who waits for
-        // it waits for this one.
-        for (container, awaited) in &mut self.outstanding {
-            if *container == id {
-                *awaited = version;
-            }
-        }
+    fn reclaim(&mut self, id: ContainerId, out: &mut Vec<Command>) {
+        let Some(version) = self.pool.announce(id) else {
+            return;
+        };
+        let member = &mut self.members[id.0 as usize];
+        member.asked = self.clock;
+        member.pending = true;
         out.push(Command::Reclaim {
             container: id,
             version,
             margin: self.margin,
         });
-        Some(version)
     }
 
-    /// Grants to those waiting, in the order they came, while the pool has
-    /// something; denies them when it has nothing and nobody is left to ask.
+    /// Grants to those waiting, in the order they came, while something is free.
+    /// Then all are asked to shrink, and who waits is denied when they have: one at
+    /// a time, as a kill may make room for the next.
     fn serve(&mut self, out: &mut Vec<Command>) {
-        while let Some(&Waiting { container, event }) = self.waiting.front() {
+        while let Some(&Waiting {
+            container,
+            event,
+            since,
+        }) = self.waiting.front()
+        {
             let wanted = self.pool.target(container).map(|t| t + self.grant.0);
-            match wanted.and_then(|wanted| self.pool.set(container, wanted)) {
-                Some((version, limit)) => out.push(Command::SetMemory {
-                    container,
-                    version,
-                    limit: Bytes(limit),
-                }),
-                None if self.outstanding.is_empty() => {
-                    out.push(Command::DenyMemory { container, event });
+            let granted = wanted.and_then(|wanted| self.pool.set(container, wanted));
+            if granted.is_none() {
+                if !self.outstanding.is_empty() {
+                    return;
                 }
-                None => return,
+                if self.emptied() < since {
+                    self.ask(since, out);
+                    return;
+                }
             }
+            let member = &mut self.members[container.0 as usize];
+            member.asked = 0;
+            out.push(match granted {
+                Some((version, limit)) => {
+                    member.pending = true;
+                    Command::SetMemory {
+                        container,
+                        version,
+                        limit: Bytes(limit),
+                    }
+                }
+                None => Command::DenyMemory { container, event },
+            });
+            self.outstanding.remove(&container);
             self.waiting.pop_front();
+        }
+    }
+
+    /// Since when nobody has anything to give.
+    fn emptied(&self) -> u64 {
+        let emptied = |id: ContainerId| self.members[id.0 as usize].emptied();
+        self.pool.iter().map(emptied).min().unwrap_or(u64::MAX)
+    }
+
+    /// Asks everybody to shrink who may have something to give since then. That
+    /// includes those who wait: an answer of theirs may still be on its way.
+    fn ask(&mut self, since: u64, out: &mut Vec<Command>) {
+        let may = |id: &ContainerId| self.members[id.0 as usize].emptied() < since;
+        let whom: Vec<ContainerId> = self.pool.iter().filter(may).collect();
+        for id in whom {
+            self.reclaim(id, out);
+            self.outstanding.insert(id);
         }
     }
 }

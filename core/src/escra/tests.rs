@@ -1,5 +1,7 @@
 mod invariants;
 
+mod room;
+
 use super::*;
 use crate::observation::{CpuPeriod, HostId};
 
@@ -275,6 +277,7 @@ fn oom(container: u32, event: u64) -> Observation {
     Observation::OutOfMemory {
         container: ContainerId(container),
         event,
+        first: event,
         limit: Bytes::ZERO,
     }
 }
@@ -296,7 +299,7 @@ fn an_out_of_memory_event_gets_5000_pages_once() {
 }
 
 #[test]
-fn an_empty_pool_reclaims_from_the_others_before_it_denies() {
+fn an_empty_pool_reclaims_from_all_before_it_denies() {
     let config = Config {
         withheld: 0.0,
         ..Config::default()
@@ -304,38 +307,40 @@ fn an_empty_pool_reclaims_from_the_others_before_it_denies() {
     let mut escra = admitted(config, 2, 2);
     let mut out = Vec::new();
     escra.observe(Time::ZERO, &oom(0, 1), &mut out);
-    let margin = Bytes::from_mib(50);
-    assert_eq!(
-        out,
-        [Command::Reclaim {
-            container: ContainerId(1),
-            version: 1,
-            margin,
-        }]
-    );
+    let asked = |container, version| Command::Reclaim {
+        container: ContainerId(container),
+        version,
+        margin: Bytes::from_mib(50),
+    };
+    assert_eq!(out, [asked(0, 1), asked(1, 1)]);
     out.clear();
-    // 1 can spare 30 MiB: the grant is made from them.
-    let answer = |version, mib| Observation::MemoryApplied {
-        container: ContainerId(1),
+    let answer = |container, version, mib| Observation::MemoryApplied {
+        container: ContainerId(container),
         version,
         limit: Bytes::from_mib(mib),
     };
-    escra.observe(Time::ZERO, &answer(1, 470), &mut out);
-    assert!(matches!(out[..], [Command::SetMemory { .. }]));
+    // 1 can spare 15 MiB: that is the grant, although 0 has not answered.
+    escra.observe(Time::ZERO, &answer(1, 1, 485), &mut out);
+    let granted = Command::SetMemory {
+        container: ContainerId(0),
+        version: 2,
+        limit: Bytes::from_mib(515),
+    };
+    assert_eq!(out, [granted]);
     out.clear();
-    // The rest of it, then nothing more to spare: denied.
+    // It is not enough, and nobody has more to spare: denied, once all have said so.
     escra.observe(Time::ZERO, &oom(0, 2), &mut out);
-    assert!(matches!(out[..], [Command::SetMemory { .. }]));
+    assert_eq!(out, [asked(0, 3), asked(1, 2)]);
     out.clear();
-    escra.observe(Time::ZERO, &oom(0, 3), &mut out);
-    escra.observe(Time::ZERO, &answer(2, 470), &mut out);
-    assert!(matches!(
-        out[..],
-        [
-            Command::Reclaim { .. },
-            Command::DenyMemory { event: 3, .. }
-        ]
-    ));
+    escra.observe(Time::ZERO, &answer(0, 2, 515), &mut out);
+    escra.observe(Time::ZERO, &answer(1, 2, 485), &mut out);
+    assert_eq!(out, []);
+    escra.observe(Time::ZERO, &answer(0, 3, 515), &mut out);
+    let denied = Command::DenyMemory {
+        container: ContainerId(0),
+        event: 2,
+    };
+    assert_eq!(out, [denied]);
 }
 
 #[test]

@@ -284,7 +284,7 @@ impl World<'_, '_> {
                 container,
                 version,
                 limit,
-            } => self.set_memory(container, version, |_| limit.0),
+            } => self.set_memory(container, version, false, |_| limit.0),
             Command::Reclaim {
                 container,
                 version,
@@ -293,7 +293,7 @@ impl World<'_, '_> {
                 // A container that is down uses nothing, and comes back with the
                 // limit it had.
                 let up = self.instances[container.0 as usize].up;
-                self.set_memory(container, version, |memory| {
+                self.set_memory(container, version, true, |memory| {
                     let spare = if up { margin.0 } else { u64::MAX / 2 };
                     memory.limit().min(memory.used() + spare)
                 });
@@ -314,6 +314,7 @@ impl World<'_, '_> {
         &mut self,
         container: ContainerId,
         version: u64,
+        reclaim: bool,
         limit: impl Fn(&crate::memory::Memory) -> u64,
     ) {
         let instance = &mut self.instances[container.0 as usize];
@@ -325,7 +326,7 @@ impl World<'_, '_> {
         instance.memory.write(limit(&instance.memory));
         let limit = instance.memory.limit();
         self.recorder.limit_updates += u64::from(limit != before);
-        self.memory_written(container.0);
+        self.memory_written(container.0, reclaim);
         self.observe(Observation::MemoryApplied {
             container,
             version,

@@ -33,25 +33,35 @@ impl World<'_, '_> {
             return;
         }
         instance.oom_waiting = true;
+        instance.oom_first = instance.oom_event + 1;
+        self.ask_for_memory(container);
+    }
+
+    /// The container's processes stand still until the controller answers.
+    fn ask_for_memory(&mut self, container: u32) {
+        let instance = &mut self.instances[container as usize];
         instance.oom_event += 1;
         let observation = Observation::OutOfMemory {
             container: ContainerId(container),
             event: instance.oom_event,
+            first: instance.oom_first,
             limit: Bytes(instance.memory.limit()),
         };
         self.observe(observation);
     }
 
-    /// A memory limit was written: what waited for memory goes on, or asks
-    /// again.
-    pub(super) fn memory_written(&mut self, container: u32) {
+    /// A memory limit was set, or after a `reclaim` stayed: what waited for memory
+    /// goes on, or asks again.
+    pub(super) fn memory_written(&mut self, container: u32, reclaim: bool) {
         let instance = &mut self.instances[container as usize];
         if !instance.oom_waiting {
             return;
         }
         if instance.memory.over() {
-            instance.oom_waiting = false;
-            self.out_of_memory(container);
+            if !reclaim {
+                instance.oom_first = instance.oom_event + 1;
+            }
+            self.ask_for_memory(container);
             return;
         }
         self.recorder.oom_rescues += 1;
@@ -72,7 +82,7 @@ impl World<'_, '_> {
     /// The controller has nothing for the container that waits.
     pub(super) fn memory_denied(&mut self, container: u32, event: u64) {
         let instance = &self.instances[container as usize];
-        if !instance.oom_waiting || instance.oom_event != event {
+        if !instance.oom_waiting || event < instance.oom_first || event > instance.oom_event {
             return;
         }
         // The kernel tries once more before it kills: others may have left.
