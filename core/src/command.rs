@@ -42,6 +42,15 @@ pub enum Command {
         /// What to leave above usage.
         margin: Bytes,
     },
+    /// Evict the container's pod: its processes end, what they were doing fails, and
+    /// a new pod takes its place, with the limits then in force. Answered with
+    /// [`Started`](crate::Observation::Started) when that runs.
+    Restart {
+        /// Whose pod.
+        container: ContainerId,
+        /// Grows with each restart of this container.
+        version: u64,
+    },
     /// From the controller to the half on a host: a share.
     Lend(Share),
     /// From the half on a host to the controller: a report.

@@ -32,7 +32,8 @@ pub struct CpuPeriod {
 /// One thing that happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Observation {
-    /// A container runs, with the limits it was admitted with.
+    /// A container runs: with the limits it was admitted with, or again after a
+    /// [`Restart`](crate::Command::Restart).
     Started(ContainerId),
     /// A container has gone for good; its limits are free again.
     Stopped(ContainerId),

@@ -9,7 +9,8 @@
 //! With an empty history the range of what is tolerated is so wide that limits
 //! hardly ever come down within minutes. A history and a compressed time
 //! ([`Config::time_scale`]) make it a fair baseline in short runs; say so where
-//! they are used.
+//! they are used. With a history a container starts with what is recommended from
+//! it, as the admission webhook sees to.
 
 pub mod config;
 
@@ -62,7 +63,16 @@ struct Tracked {
     started: Time,
     /// The container was last killed soon after its start.
     quick_oom: bool,
+    /// Not evicted, or back.
+    running: bool,
+    /// Counts its evictions.
+    restarts: u64,
+    /// Since when a resize waits for usage to fall under the new limit.
+    stuck_since: Option<Time>,
 }
+
+/// Each service has one container.
+const REPLICAS: u32 = 1;
 
 impl Vpa {
     /// A VPA without containers, under the application-wide limits Ω, if there
@@ -171,8 +181,77 @@ impl Vpa {
         .then_some(recommendation.target)
     }
 
-    /// Gives a running container new limits. How a decision reaches a container
-    /// is here and nowhere else: another [`Mode`] has its own way.
+    /// Gives a container new limits, in the way of the [`Mode`].
+    fn give(&mut self, now: Time, id: ContainerId, to: Resources, out: &mut Vec<Command>) {
+        let Some(Some(tracked)) = self.tracked.get(id.0 as usize) else {
+            return;
+        };
+        let scale = u64::from(self.config.time_scale);
+        let waited = |since| now.since(since) * scale;
+        let evicts = match self.config.mode {
+            Mode::InPlace => false,
+            Mode::InPlaceOrRecreate => tracked
+                .stuck_since
+                .is_some_and(|since| waited(since) >= updater::RESIZE_PATIENCE),
+            Mode::Recreate => true,
+        };
+        if !evicts {
+            self.resize(id, to, out);
+            return;
+        }
+        let Config {
+            min_replicas,
+            eviction_tolerance,
+            ..
+        } = self.config;
+        let running = u32::from(tracked.running);
+        if updater::may_evict(REPLICAS, running, min_replicas, eviction_tolerance) {
+            self.evict(id, out);
+            self.resize(id, to, out);
+        }
+    }
+
+    /// Ends a container's pod. Its limits are free to change then: nothing uses them.
+    fn evict(&mut self, id: ContainerId, out: &mut Vec<Command>) {
+        let Some(Some(tracked)) = self.tracked.get_mut(id.0 as usize) else {
+            return;
+        };
+        tracked.running = false;
+        tracked.quick_oom = false;
+        tracked.stuck_since = None;
+        tracked.restarts += 1;
+        out.push(Command::Restart {
+            container: id,
+            version: tracked.restarts,
+        });
+    }
+
+    /// The pod of a container runs, after an eviction.
+    fn started(&mut self, now: Time, id: ContainerId) {
+        if let Some(Some(tracked)) = self.tracked.get_mut(id.0 as usize)
+            && !tracked.running
+        {
+            tracked.running = true;
+            tracked.pod_started = now;
+            tracked.started = now;
+        }
+    }
+
+    /// A host answered a memory command; one that could not be carried out leaves
+    /// the container stuck.
+    fn memory_applied(&mut self, now: Time, id: ContainerId, version: u64, limit: Bytes) {
+        let wanted = self.memory.target(id);
+        if !self.memory.is_last(id, version) {
+            return;
+        }
+        self.memory.confirm(id, version, limit.0);
+        if let Some(Some(tracked)) = self.tracked.get_mut(id.0 as usize) {
+            let done = wanted == Some(limit.0);
+            tracked.stuck_since = (!done).then(|| tracked.stuck_since.unwrap_or(now));
+        }
+    }
+
+    /// Commands new limits, as far as Ω allows.
     fn resize(&mut self, container: ContainerId, to: Resources, out: &mut Vec<Command>) {
         if let Some((version, limit)) = self.cpu.set(container, to.cpu.0) {
             out.push(Command::SetCpu {
@@ -221,11 +300,20 @@ impl Allocator for Vpa {
                 pod_started: now,
                 started: now,
                 quick_oom: false,
+                running: true,
+                restarts: 0,
+                stuck_since: None,
             });
         }
         let interval = self.interval();
         self.next_update.get_or_insert(now + interval);
-        let Limits { cpu, memory } = self.initial[index];
+        let Limits { cpu, memory } = match self.recommendation(id) {
+            Some(recommendation) => Limits {
+                cpu: recommendation.target.cpu,
+                memory: recommendation.target.memory,
+            },
+            None => self.initial[index],
+        };
         Limits {
             cpu: Cores(self.cpu.join(id, cpu.0)),
             memory: Bytes(self.memory.join(id, memory.0)),
@@ -258,9 +346,8 @@ impl Allocator for Vpa {
                 container,
                 version,
                 limit,
-            } => {
-                self.memory.confirm(container, version, limit.0);
-            }
+            } => self.memory_applied(now, container, version, limit),
+            Observation::Started(container) => self.started(now, container),
             _ => {}
         }
     }
@@ -281,7 +368,7 @@ impl Allocator for Vpa {
         for index in 0..self.tracked.len() as u32 {
             let container = ContainerId(index);
             if let Some(target) = self.update(now, container) {
-                self.resize(container, target, out);
+                self.give(now, container, target, out);
             }
         }
     }

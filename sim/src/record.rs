@@ -1,10 +1,14 @@
 //! What is written down during a run. Memory does not grow with its length:
 //! everything goes into histograms and sums.
 
+mod memory;
+
 use hdrhistogram::Histogram;
 use tidegate_core::{Span, Time};
 
 use crate::outcome::Metric;
+
+use memory::MemoryEvents;
 
 /// What the published slack of a run is computed from. Escra's authors took each
 /// policy's own telemetry, and their script treats each kind differently (three
@@ -62,8 +66,7 @@ pub(crate) struct Recorder {
     pub(crate) sent: u64,
     pub(crate) completed: u64,
     pub(crate) failed: u64,
-    pub(crate) oom_kills: u64,
-    pub(crate) oom_rescues: u64,
+    pub(crate) memory: MemoryEvents,
     pub(crate) limit_updates: u64,
     slack: Vec<Slack>,
 }
@@ -120,8 +123,7 @@ impl Recorder {
             sent: 0,
             completed: 0,
             failed: 0,
-            oom_kills: 0,
-            oom_rescues: 0,
+            memory: MemoryEvents::new(),
             limit_updates: 0,
             slack: (0..containers).map(|_| slack()).collect(),
         }
@@ -280,9 +282,8 @@ impl Recorder {
             "ratio",
             periods.1 as f64 / periods.0.max(1) as f64,
         );
-        push("oom_kills", "events", self.oom_kills as f64);
-        push("oom_rescues", "events", self.oom_rescues as f64);
         push("limit_updates", "commands", self.limit_updates as f64);
+        metrics.extend(self.memory.metrics());
         metrics
     }
 }

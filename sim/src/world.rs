@@ -116,6 +116,14 @@ struct Instance<'a> {
     /// Its number, and that of the first of this wait.
     oom_event: u64,
     oom_first: u64,
+    oom_since: Time,
+    /// While it is down: since when, and when it is to be up again.
+    down_since: Time,
+    up_at: Option<Time>,
+    /// Of the last restart commanded.
+    restart_version: u64,
+    /// Down because it was evicted.
+    evicted: bool,
     /// The thread for work of the service's own: last CPU, whether it runs, and
     /// what waits for it.
     background_cpu: u16,
@@ -221,6 +229,11 @@ impl<'a, 'b> World<'a, 'b> {
                 oom_waiting: false,
                 oom_event: 0,
                 oom_first: 0,
+                oom_since: Time::ZERO,
+                down_since: Time::ZERO,
+                up_at: None,
+                restart_version: 0,
+                evicted: false,
                 background_cpu: 0,
                 background_runs: false,
                 background_work: 0,
@@ -287,6 +300,7 @@ impl<'a, 'b> World<'a, 'b> {
             instance.used_at_begin = used;
             instance.periods_at_begin = (group.nr_periods(), group.nr_throttled());
             instance.memory.forget_maximum();
+            instance.down_since = now;
             if self.experiment.settle > Span::ZERO {
                 instance.oom_kills = 0;
             }
@@ -447,6 +461,9 @@ impl<'a, 'b> World<'a, 'b> {
         let mut periods = (0, 0);
         let mut containers = Vec::new();
         for (index, instance) in self.instances.iter().enumerate() {
+            if !instance.up {
+                self.recorder.memory.down += end.since(instance.down_since);
+            }
             let cpu = self.machine.used(index as u32, end) - instance.used_at_begin;
             let cpu = cpu as f64 * 1e-9;
             let group = self.machine.group(index as u32);

@@ -5,16 +5,17 @@ use serde::{Deserialize, Serialize};
 use crate::config::{self, ConfigError};
 use crate::units::{Bytes, Cores};
 
-/// How a new request reaches a container. Text form: `"in-place"`,
-/// `"recreate"`.
+/// How a new request reaches a container that runs. Text form: `"in-place"`,
+/// `"in-place-or-recreate"`, `"recreate"`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
-    /// Running containers are resized, never evicted: `InPlace` (alpha in 1.7),
-    /// and `InPlaceOrRecreate` (GA in 1.6) where no resize fails.
+    /// Resized, never evicted (alpha in 1.7).
     #[default]
     InPlace,
-    /// Pods are evicted and come back with new requests. Not supported yet.
+    /// Resized, and evicted where a resize is not done in time (GA in 1.6).
+    InPlaceOrRecreate,
+    /// Evicted: the pod comes back with new requests.
     Recreate,
 }
 
@@ -24,6 +25,12 @@ pub enum Mode {
 pub struct Config {
     /// How new requests reach containers.
     pub mode: Mode,
+    /// Who runs fewer replicas than this is not evicted. The updater's default is
+    /// 2: it then leaves services of one replica alone.
+    pub min_replicas: u32,
+    /// The share of a service's replicas that may be down at once for the VPA; if
+    /// that is less than one, one is evicted while all run.
+    pub eviction_tolerance: f64,
     /// How many times faster the VPA lives than the run: all its times (a sample
     /// and an update per minute, the half-life and the memory interval of 24 h,
     /// the pod age of 12 h, the 10 min of a quick OOM) are divided by this.
@@ -60,6 +67,8 @@ impl Default for Config {
     fn default() -> Config {
         Config {
             mode: Mode::InPlace,
+            min_replicas: 2,
+            eviction_tolerance: 0.5,
             time_scale: 1,
             history_days: 8,
             target_percentile: 0.9,
@@ -81,9 +90,9 @@ impl Config {
     pub fn validate(&self) -> Result<(), ConfigError> {
         let must = |holds, field, expected| config::must("vpa", holds, field, expected);
         must(
-            self.mode == Mode::InPlace,
-            "mode",
-            "\"in-place\": \"recreate\" is not supported yet",
+            (0.0..=1.0).contains(&self.eviction_tolerance),
+            "eviction_tolerance",
+            "from 0 to 1",
         )?;
         // A minute becomes 10 ms: faster than that nothing is sampled.
         must(
@@ -149,18 +158,6 @@ mod tests {
     }
 
     #[test]
-    fn recreate_is_refused() {
-        let recreate = Config {
-            mode: Mode::Recreate,
-            ..Config::default()
-        };
-        assert_eq!(
-            message(&recreate),
-            "vpa: `mode` must be \"in-place\": \"recreate\" is not supported yet"
-        );
-    }
-
-    #[test]
     fn nonsense_is_named() {
         let with = |change: fn(&mut Config)| {
             let mut config = Config::default();
@@ -168,6 +165,7 @@ mod tests {
             message(&config)
         };
         for (message, field) in [
+            (with(|c| c.eviction_tolerance = 1.5), "eviction_tolerance"),
             (with(|c| c.time_scale = 0), "time_scale"),
             (with(|c| c.time_scale = 6_001), "time_scale"),
             (with(|c| c.history_days = 0), "history_days"),

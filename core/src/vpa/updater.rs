@@ -1,9 +1,8 @@
-//! When the VPA gives a container what it recommends.
-//! (VPA 1.7, `pkg/updater/priority`.)
+//! When the VPA gives a container what it recommends, and whom it may evict for it.
+//! (VPA 1.7, `pkg/updater/priority` and `pkg/updater/restriction`.)
 //!
-//! Of a pod with more than one container each is judged for itself, and the
-//! rules on replicas (eviction tolerance, at least two of them) have no place
-//! here: who is resized in place goes on running.
+//! Of a pod with more than one container each is judged for itself. The updater's
+//! rate limit is off, as by default.
 
 use crate::units::Span;
 
@@ -12,6 +11,8 @@ use super::recommender::{Recommendation, Resources};
 /// A container killed for its memory within this time of its start is updated
 /// at once.
 pub(super) const QUICK_OOM: Span = Span::from_secs(10 * 60);
+/// A resize that is not done after this time makes way for an eviction.
+pub(super) const RESIZE_PATIENCE: Span = Span::from_secs(3600);
 /// A pod older than this is also updated while its requests are in range.
 const POD_LIFETIME: Span = Span::from_secs(12 * 3600);
 
@@ -41,6 +42,16 @@ pub(super) fn is_due(
         return change > 0.0;
     }
     out_of_range || (age >= POD_LIFETIME && change >= min_change)
+}
+
+/// Whether one more of a service's `replicas` may be evicted, of which `running` run.
+///
+/// Not if there are fewer than `min_replicas`. Else as long as more of them run than
+/// the tolerance asks for; where it allows less than one to be down, if all run.
+pub(super) fn may_evict(replicas: u32, running: u32, min_replicas: u32, tolerance: f64) -> bool {
+    let may_be_down = (f64::from(replicas) * tolerance) as u32;
+    running >= min_replicas
+        && (running > replicas - may_be_down || (may_be_down == 0 && running == replicas))
 }
 
 /// |request - target| / request.
@@ -92,6 +103,24 @@ mod tests {
         // |1050 - 1000| / 1050 = 4.8 % each: together just under 10 %.
         assert!(!due(1_050, 1_050, false, POD_LIFETIME));
         assert!(due(1_053, 1_053, false, POD_LIFETIME));
+    }
+
+    #[test]
+    fn evictions_leave_enough_replicas() {
+        for (replicas, running, min, tolerance, may) in [
+            (1, 1, 2, 0.5, false), // the default leaves single replicas alone
+            (1, 1, 1, 0.5, true),
+            (1, 0, 1, 0.5, false),
+            (4, 4, 2, 0.5, true),
+            (4, 3, 2, 0.5, true),
+            (4, 2, 2, 0.5, false), // half of them run
+            (4, 4, 2, 0.0, true),  // one at a time
+            (4, 3, 2, 0.0, false),
+            (4, 1, 2, 1.0, false), // too few for any
+        ] {
+            let is = may_evict(replicas, running, min, tolerance);
+            assert_eq!(is, may, "{running} of {replicas}, {min}, {tolerance}");
+        }
     }
 
     #[test]

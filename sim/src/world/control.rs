@@ -298,6 +298,7 @@ impl World<'_, '_> {
                     memory.limit().min(memory.used() + spare)
                 });
             }
+            Command::Restart { container, version } => self.evict(container.0, version),
             Command::DenyMemory { container, event } => self.memory_denied(container.0, event),
             Command::Lend(share) => {
                 let index = self.control.observations.put(Observation::Share(share));
@@ -326,6 +327,9 @@ impl World<'_, '_> {
         instance.memory.write(limit(&instance.memory));
         let limit = instance.memory.limit();
         self.recorder.limit_updates += u64::from(limit != before);
+        if reclaim {
+            self.recorder.memory.reclaimed += before - limit;
+        }
         self.memory_written(container.0, reclaim);
         self.observe(Observation::MemoryApplied {
             container,

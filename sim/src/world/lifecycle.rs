@@ -33,6 +33,7 @@ impl World<'_, '_> {
             return;
         }
         instance.oom_waiting = true;
+        instance.oom_since = self.queue.now();
         instance.oom_first = instance.oom_event + 1;
         self.ask_for_memory(container);
     }
@@ -64,7 +65,8 @@ impl World<'_, '_> {
             self.ask_for_memory(container);
             return;
         }
-        self.recorder.oom_rescues += 1;
+        let waited = self.queue.now().since(instance.oom_since);
+        self.recorder.memory.rescue(waited);
         self.resume(container);
     }
 
@@ -85,6 +87,7 @@ impl World<'_, '_> {
         if !instance.oom_waiting || event < instance.oom_first || event > instance.oom_event {
             return;
         }
+        self.recorder.memory.denied += 1;
         // The kernel tries once more before it kills: others may have left.
         if instance.memory.over() {
             self.kill(container);
@@ -97,33 +100,70 @@ impl World<'_, '_> {
     /// the platform restarts them.
     fn kill(&mut self, container: u32) {
         let now = self.queue.now();
-        self.recorder.oom_kills += 1;
-        self.machine.kill(now, container, &mut self.queue);
+        self.recorder.memory.kills += 1;
         let instance = &mut self.instances[container as usize];
         instance.oom_kills += 1;
+        if now.since(instance.started) >= BACK_OFF_FORGOTTEN {
+            instance.restarts = 0;
+        }
+        let mut back_off = Span::ZERO;
+        if instance.restarts > 0 {
+            let doublings = (instance.restarts - 1).min(10);
+            back_off = Span((BACK_OFF.0 << doublings).min(BACK_OFF_MAX.0));
+        }
+        instance.restarts += 1;
+        self.stop(container, back_off);
+        self.observe(Observation::Killed(ContainerId(container)));
+    }
+
+    /// A pod is evicted: what it was doing fails, and another one takes its place.
+    /// A new pod knows no back-off.
+    pub(super) fn evict(&mut self, container: u32, version: u64) {
+        let instance = &mut self.instances[container as usize];
+        if version <= instance.restart_version {
+            return;
+        }
+        instance.restart_version = version;
+        instance.evicted = true;
+        instance.restarts = 0;
+        self.recorder.memory.evictions += 1;
+        self.stop(container, Span::ZERO);
+    }
+
+    /// A container's processes end; they are back after `back_off` and the time they
+    /// take to start.
+    fn stop(&mut self, container: u32, back_off: Span) {
+        let now = self.queue.now();
+        let instance = &mut self.instances[container as usize];
+        if instance.up {
+            instance.down_since = now;
+        }
         instance.oom_waiting = false;
         instance.up = false;
         instance.stalled.clear();
         instance.background_runs = false;
         instance.background_work = 0;
         instance.memory.exit();
-        if now.since(instance.started) >= BACK_OFF_FORGOTTEN {
-            instance.restarts = 0;
-        }
-        let mut delay = instance.service.runtime.start_time;
-        if instance.restarts > 0 {
-            let doublings = (instance.restarts - 1).min(10);
-            delay += Span((BACK_OFF.0 << doublings).min(BACK_OFF_MAX.0));
-        }
-        instance.restarts += 1;
-        self.queue.after(delay, Event::Restart { container });
+        let up_at = now + back_off + instance.service.runtime.start_time;
+        instance.up_at = Some(up_at);
+        self.machine.kill(now, container, &mut self.queue);
+        self.queue.at(up_at, Event::Restart { container });
         self.fail_calls(container);
-        self.observe(Observation::Killed(ContainerId(container)));
     }
 
-    /// A killed container is back.
+    /// A container that was killed or evicted is back, with an empty process.
     pub(super) fn restart(&mut self, container: u32) {
         let now = self.queue.now();
+        let instance = &mut self.instances[container as usize];
+        // Evicted in between: it starts later.
+        if instance.up_at.take_if(|time| *time == now).is_none() {
+            return;
+        }
+        self.recorder.memory.down += now.since(instance.down_since);
+        if std::mem::take(&mut instance.evicted) {
+            let started = Observation::Started(ContainerId(container));
+            self.observe(started);
+        }
         let instance = &mut self.instances[container as usize];
         instance.up = true;
         instance.started = now;

@@ -6,6 +6,8 @@ mod client;
 
 mod memory;
 
+mod eviction;
+
 mod control_plane;
 
 mod invariants;

@@ -1,5 +1,6 @@
 //! What must hold on the hosts after every event, under real policies.
 
+use proptest::prelude::*;
 use tidegate_core::escra::{Config, Escra};
 use tidegate_core::tide::{self, Tide};
 
@@ -27,12 +28,17 @@ fn hold(setup: &Setup, policy: &mut dyn Allocator, cpu: Cores, memory: Bytes) ->
     world.finish()
 }
 
-fn growing() -> Setup {
-    let keys = "memory = { start = \"20 MiB\", per_call = \"256 KiB\" }\n";
+/// A front `a` that calls `b` and `c` in parallel.
+fn fan_out_of(services: &[&str]) -> Application {
     let requests = "call = { to = \"a\", op = \"\", cpu = \"20 ms\", stages = [
         [{ to = \"b\", op = \"\", cpu = \"5 ms\" }, { to = \"c\", op = \"\", cpu = \"9 ms\" }],
     ] }";
-    Setup::new(application(&[keys, "", keys], requests))
+    application(services, requests)
+}
+
+fn growing() -> Setup {
+    let keys = "memory = { start = \"20 MiB\", per_call = \"256 KiB\" }\n";
+    Setup::new(fan_out_of(&[keys, "", keys]))
         .fixed(40.0, 8)
         .lasting(40.0)
 }
@@ -67,6 +73,67 @@ fn escra_kills_only_where_neither_pool_nor_reclaim_has_room() {
     assert!(value(&outcome, "oom_kills") >= 1.0);
     let used: f64 = outcome.containers.iter().map(|c| c.memory_max_mib).sum();
     assert!(used > 350.0, "{used} MiB were used of 500 before the kill");
+}
+
+/// A storm: three services at once want what a shared Ω may or may not have.
+#[derive(Clone, Debug)]
+struct Storm {
+    /// MiB at the start, and for each call, of each service.
+    start: [u64; 3],
+    per_call: [u64; 3],
+    /// Ω, beside what everybody starts with.
+    spare: u64,
+}
+
+fn storm() -> impl Strategy<Value = Storm> {
+    (
+        prop::array::uniform3(10u64..200),
+        prop::array::uniform3(0u64..6),
+        0u64..400,
+    )
+        .prop_map(|(start, per_call, spare)| Storm {
+            start,
+            per_call,
+            spare,
+        })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// What a container uses only grows here while it runs. So when one is killed, Ω
+    /// is handed out in full, and whoever runs holds no more above its use than a
+    /// reclaim leaves.
+    #[test]
+    fn a_kill_only_where_neither_pool_nor_reclaim_has_room(storm in storm()) {
+        let keys = |n: usize| {
+            let (start, per_call) = (storm.start[n], storm.per_call[n]);
+            format!("memory = {{ start = \"{start} MiB\", per_call = \"{per_call} MiB\" }}\n")
+        };
+        let keys = [keys(0), keys(1), keys(2)];
+        let services: Vec<&str> = keys.iter().map(String::as_str).collect();
+        let setup = Setup::new(fan_out_of(&services)).fixed(20.0, 8).lasting(10.0);
+        let memory = mib(storm.start.iter().sum::<u64>() + storm.spare);
+        let config = Config::default();
+        let mut policy = escra(config.clone(), memory);
+        let experiment = setup.experiment();
+        let mut world = World::new(&experiment, &mut policy);
+        world.start();
+        let mut kills = 0;
+        while !world.done {
+            let event = world.queue.pop().expect("the run has an end");
+            world.handle(event);
+            if world.recorder.memory.kills > kills {
+                kills = world.recorder.memory.kills;
+                let limits = world.instances.iter().map(|i| i.memory.limit());
+                prop_assert_eq!(limits.sum::<u64>(), memory.0, "there is room in the pool");
+                for instance in world.instances.iter().filter(|instance| instance.up) {
+                    let memory = &instance.memory;
+                    prop_assert!(memory.limit() <= memory.used() + config.margin.0);
+                }
+            }
+        }
+    }
 }
 
 /// Also with two hosts that share, and with less CPU than is needed: 1.36 cores.
