@@ -3,6 +3,7 @@
 //!
 //! - [`metric`]: the catalogue of metrics.
 //! - [`objective`], [`text`]: one objective and its text form.
+//! - `readings`: what was measured; `watch`, `monitor`: when a promise is broken.
 //! - [`alert`]: what is told.
 
 pub mod metric;
@@ -10,6 +11,12 @@ pub mod metric;
 pub mod objective;
 
 pub mod text;
+
+pub(crate) mod readings;
+
+pub(crate) mod watch;
+
+pub(crate) mod monitor;
 
 pub mod alert;
 

@@ -273,7 +273,7 @@ fn samples_keep_to_their_grid_until_nobody_is_left() {
     let at = |ms| Time::ZERO + Span::from_millis(ms);
     let mut out = Vec::new();
     host.captain.wake(at(99), &mut out);
-    assert_eq!(host.history(), []);
+    assert!(host.history().is_empty());
     host.captain.wake(at(350), &mut out);
     assert_eq!((host.history().len(), out.len()), (1, 0));
     assert_eq!(host.captain.next_wake(), Some(at(400)));

@@ -76,11 +76,11 @@ impl Phase {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DeploymentPhase {
-    /// Not all parts have been ready yet.
+    /// Some part is on its way to being ready.
     Deploying,
     /// All parts are ready.
     Deployed,
-    /// Some part is not ready, although it was or should be.
+    /// Some part is not ready that was, or that could not be made ready so far.
     Degraded,
     /// Being taken down.
     Terminating,
@@ -106,8 +106,8 @@ impl DeploymentPhase {
         use DeploymentPhase::*;
         match self {
             Deploying => &[Deployed, Degraded, Terminating],
-            Deployed => &[Degraded, Terminating],
-            Degraded => &[Deployed, Terminating],
+            Deployed => &[Deploying, Degraded, Terminating],
+            Degraded => &[Deploying, Deployed, Terminating],
             Terminating => &[Terminated, Failed],
             Terminated | Failed => &[],
         }

@@ -84,8 +84,14 @@ pub enum Strategy {
 pub struct Placing {
     /// How one is chosen.
     pub strategy: Strategy,
-    /// Whether capacity counts. In the original it does not.
-    pub capacity: bool,
+    /// Whether capacities and outages count. In the original they do not.
+    pub aware: bool,
+    /// How many placements of a part may come to nothing in a row before it rests,
+    /// and how many moves in a row that do not help.
+    pub attempts: u32,
+    /// How long it rests; and how long a resource that failed or was left is
+    /// avoided by the part.
+    pub rest: Span,
     /// Weight of latency: of 100 ms.
     pub latency: f64,
     /// Weight of cost: of one unit.
@@ -95,11 +101,13 @@ pub struct Placing {
 }
 
 impl Default for Placing {
-    /// Equal weights (estimate).
+    /// Equal weights, a minute of rest (estimates).
     fn default() -> Placing {
         Placing {
             strategy: Strategy::Scored,
-            capacity: true,
+            aware: true,
+            attempts: 3,
+            rest: Span::from_secs(60),
             latency: 1.0,
             cost: 1.0,
             load: 1.0,
@@ -145,28 +153,22 @@ impl Default for Timeouts {
 pub struct Reallocation {
     /// How long an alert must have been firing.
     pub after: Span,
-    /// The shortest time between the beginnings of two moves of a part.
+    /// The shortest time between the end of a move of a part, when its calls go to
+    /// the new resource, and the beginning of the next.
     pub cooldown: Span,
-    /// How many resources are tried in a row before the part rests.
-    pub attempts: u32,
-    /// How long it rests; and how long a resource that failed or was left is
-    /// avoided by the part.
-    pub rest: Span,
 }
 
 impl Default for Reallocation {
-    /// Estimates.
+    /// At once; a minute of rest between moves (estimate).
     fn default() -> Reallocation {
         Reallocation {
             after: Span::ZERO,
             cooldown: Span::from_secs(60),
-            attempts: 3,
-            rest: Span::from_secs(300),
         }
     }
 }
 
-/// All parameters of the manager.
+/// All parameters of [`Manager`](super::Manager).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
@@ -193,7 +195,8 @@ impl Config {
             monitoring: Monitoring::original(),
             placing: Placing {
                 strategy: Strategy::FilterAndSort,
-                capacity: false,
+                aware: false,
+                attempts: 1,
                 ..Placing::default()
             },
             retry: Retry {
@@ -231,6 +234,13 @@ impl Config {
             "placing",
             "weights of at least 0",
         )?;
+        must(
+            "manager",
+            self.placing.attempts > 0,
+            "placing.attempts",
+            "at least 1",
+        )?;
+        positive(self.placing.rest, "placing.rest")?;
         positive(self.timeouts.deploy, "timeouts.deploy")?;
         positive(self.timeouts.start, "timeouts.start")?;
         positive(self.timeouts.stop, "timeouts.stop")?;
@@ -239,13 +249,6 @@ impl Config {
         positive(self.timeouts.route, "timeouts.route")?;
         if let Some(reallocation) = &self.reallocation {
             positive(reallocation.cooldown, "reallocation.cooldown")?;
-            positive(reallocation.rest, "reallocation.rest")?;
-            must(
-                "manager",
-                reallocation.attempts > 0,
-                "reallocation.attempts",
-                "at least 1",
-            )?;
         }
         self.retry.validate()?;
         self.monitoring.repeat.validate()

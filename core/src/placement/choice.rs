@@ -48,6 +48,8 @@ pub enum Rejection {
     },
     /// The same artifact of the same deployment is there.
     SameArtifact,
+    /// It is known not to answer.
+    Down,
     /// Too little of its capacity is free.
     Full(Short),
     /// An objective is not met, or its metric is missing.
@@ -57,6 +59,8 @@ pub enum Rejection {
         /// What is known of its metric.
         value: Value,
     },
+    /// It does not exist any more.
+    Gone,
 }
 
 /// How good a resource is; less is better. Resources of which something is not
@@ -81,7 +85,7 @@ impl Score {
 }
 
 /// A choice, with what a placement knows without looking at more resources than
-/// it has to.
+/// it has to. [`explain`](super::Inventory::explain) tells the rest.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Choice {
     /// What was chosen.
