@@ -154,13 +154,13 @@ fn tide_keeps_the_sums_of_limits_under_omega_and_wastes_nothing_of_it() {
 #[test]
 fn tide_answers_a_throttle_within_its_delay() {
     // One burst of 100 ms each second, for a container that rests at 0.1 cores:
-    // without grants it would take ten periods.
+    // without grants it would take ten periods. It starts with all there is.
     let setup = Setup::new(application(
         &[""],
         "call = { to = \"a\", op = \"\", cpu = \"100 ms\" }",
     ))
     .fixed(1.0, 1)
-    .lasting(60.0);
+    .lasting(120.0);
     let mut policy = Tide::new(tide::Config::default(), CPU, mib(1000), 1, 1);
     let outcome = hold(&setup, &mut policy, CPU, mib(1000));
     assert!(value(&outcome, "latency_p999_ms") < 130.0);
