@@ -32,15 +32,6 @@ struct Member {
     /// When it was last told to shrink; 0 if it may have got room since: it was
     /// told to grow, or killed.
     asked: u64,
-    /// Whether its last command is not answered.
-    pending: bool,
-}
-
-impl Member {
-    /// Since when it has nothing to give: its last reclaim, if that is answered.
-    fn emptied(&self) -> u64 {
-        if self.pending { 0 } else { self.asked }
-    }
 }
 
 /// Decides memory limits under Ω.
@@ -133,7 +124,6 @@ impl MemoryAllocator {
     ) {
         if self.pool.is_last(id, version) {
             self.pool.confirm(id, version, limit.0);
-            self.members[id.0 as usize].pending = false;
             self.outstanding.remove(&id);
         }
         self.serve(out);
@@ -156,9 +146,7 @@ impl MemoryAllocator {
         let Some(version) = self.pool.announce(id) else {
             return;
         };
-        let member = &mut self.members[id.0 as usize];
-        member.asked = self.clock;
-        member.pending = true;
+        self.members[id.0 as usize].asked = self.clock;
         out.push(Command::Reclaim {
             container: id,
             version,
@@ -182,22 +170,18 @@ impl MemoryAllocator {
                 if !self.outstanding.is_empty() {
                     return;
                 }
-                if self.emptied() < since {
-                    self.ask(since, out);
+                self.ask(since, out);
+                if !self.outstanding.is_empty() {
                     return;
                 }
             }
-            let member = &mut self.members[container.0 as usize];
-            member.asked = 0;
+            self.members[container.0 as usize].asked = 0;
             out.push(match granted {
-                Some((version, limit)) => {
-                    member.pending = true;
-                    Command::SetMemory {
-                        container,
-                        version,
-                        limit: Bytes(limit),
-                    }
-                }
+                Some((version, limit)) => Command::SetMemory {
+                    container,
+                    version,
+                    limit: Bytes(limit),
+                },
                 None => Command::DenyMemory { container, event },
             });
             self.outstanding.remove(&container);
@@ -205,16 +189,10 @@ impl MemoryAllocator {
         }
     }
 
-    /// Since when nobody has anything to give.
-    fn emptied(&self) -> u64 {
-        let emptied = |id: ContainerId| self.members[id.0 as usize].emptied();
-        self.pool.iter().map(emptied).min().unwrap_or(u64::MAX)
-    }
-
     /// Asks everybody to shrink who may have something to give since then. That
     /// includes those who wait: an answer of theirs may still be on its way.
     fn ask(&mut self, since: u64, out: &mut Vec<Command>) {
-        let may = |id: &ContainerId| self.members[id.0 as usize].emptied() < since;
+        let may = |id: &ContainerId| self.members[id.0 as usize].asked < since;
         let whom: Vec<ContainerId> = self.pool.iter().filter(may).collect();
         for id in whom {
             self.reclaim(id, out);
