@@ -59,6 +59,7 @@ fn run(cell: &Cell, allocator: &mut dyn Allocator) -> Outcome {
         settle: cell.settle,
         duration: cell.duration,
         seed: SEED,
+        recording: cell.recording,
     };
     tidegate_sim::run(&experiment, allocator)
 }

@@ -3,6 +3,7 @@
 //! - [`layer`]: TOML laid over TOML, with the place of every key kept.
 //! - [`set`]: `--set key=value`.
 //! - [`format`](mod@format): the file as it is written.
+//! - [`recording`]: what it wants written down besides its numbers.
 //! - [`filter`]: `--filter column=value`.
 //! - [`pieces`]: finds the applications, workloads, testbeds, allocators and
 //!   clients it names.
@@ -16,6 +17,8 @@ pub mod layer;
 pub mod set;
 
 pub mod format;
+
+pub mod recording;
 
 pub mod filter;
 

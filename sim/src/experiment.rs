@@ -24,6 +24,42 @@ pub struct Experiment<'a> {
     pub duration: Span,
     /// Seed of all random streams.
     pub seed: u64,
+    /// What is written down besides the run's numbers. Decides nothing of what
+    /// happens in the run.
+    pub recording: Recording,
+}
+
+/// What a run writes down besides its numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Recording {
+    /// Limits and use over time.
+    pub series: Option<Series>,
+    /// Full distributions of latency and slack.
+    pub cdf: bool,
+}
+
+/// A series over time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Series {
+    /// Time between two rows: a multiple of [`Series::STEP`].
+    pub every: Span,
+    /// What a row is of.
+    pub of: Scope,
+}
+
+impl Series {
+    /// The time between two samples of a container: Linux's default bandwidth
+    /// period.
+    pub const STEP: Span = Span::from_millis(100);
+}
+
+/// What a row of a series is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Each container has rows of its own.
+    Container,
+    /// One row is the sum over all containers.
+    Application,
 }
 
 /// The load generator: wrk2 as DeathStarBench ships it. An open loop over

@@ -31,7 +31,7 @@ pub mod outcome;
 
 mod world;
 
-pub use experiment::{Client, Experiment};
-pub use outcome::{ContainerUse, Metric, Outcome};
+pub use experiment::{Client, Experiment, Recording, Scope, Series};
+pub use outcome::{Cdf, ContainerUse, Metric, Outcome, SeriesPoint};
 pub use testbed::Testbed;
 pub use world::run;

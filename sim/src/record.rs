@@ -1,12 +1,26 @@
-//! What is written down during a run. Memory does not grow with its length:
-//! everything goes into histograms and sums.
+//! What is written down during a run. Memory does not grow with the requests
+//! served: everything goes into histograms and sums, and into a series where the
+//! scenario asks for one.
+//!
+//! - [`distribution`]: quantiles and cumulative distribution functions.
+//! - [`series`]: limits and use over time.
+
+mod distribution;
+
+mod series;
 
 mod memory;
 
 use hdrhistogram::Histogram;
 use tidegate_core::{Span, Time};
 
-use crate::outcome::Metric;
+use crate::experiment::{Experiment, Series};
+use crate::outcome::{Metric, SeriesPoint};
+
+use distribution::{CPU_MAX, MEMORY_MAX};
+use series::SeriesRecorder;
+
+pub(crate) use distribution::Distributions;
 
 use memory::MemoryEvents;
 
@@ -27,14 +41,30 @@ pub(crate) enum Telemetry {
     None,
 }
 
-/// How often slack is sampled: Linux's default bandwidth period.
-pub(crate) const SAMPLE: Span = Span::from_millis(100);
+/// How often slack is sampled.
+pub(crate) const SAMPLE: Span = Series::STEP;
 /// Samples per second, the resolution of published telemetry other than reports.
 const PER_SECOND: u64 = 10;
 
 /// Units of the slack histograms.
 const MILLICORE_TENTHS: f64 = 10_000.0;
 const KIB: f64 = 1.0 / 1024.0;
+
+/// One sample of a container.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reading {
+    /// Limit in force, in cores.
+    pub(crate) cpu_limit: f64,
+    /// Mean use since the last sample, in cores.
+    pub(crate) cpu: f64,
+    /// In bytes.
+    pub(crate) memory_limit: u64,
+    pub(crate) memory: u64,
+    /// Active periods since the client began, and those that were throttled.
+    pub(crate) periods: u64,
+    pub(crate) throttled_periods: u64,
+    pub(crate) up: bool,
+}
 
 /// The slack of one container.
 #[derive(Debug)]
@@ -58,6 +88,7 @@ struct Slack {
 #[derive(Debug)]
 pub(crate) struct Recorder {
     telemetry: Telemetry,
+    origin: Time,
     warm_up: Time,
     duration: Span,
     /// In microseconds, as wrk2 keeps it: up to a day, three digits.
@@ -69,6 +100,7 @@ pub(crate) struct Recorder {
     pub(crate) memory: MemoryEvents,
     pub(crate) limit_updates: u64,
     slack: Vec<Slack>,
+    series: Option<SeriesRecorder>,
 }
 
 fn histogram<C: hdrhistogram::Counter>(high: u64) -> Histogram<C> {
@@ -97,17 +129,14 @@ impl Slack {
 }
 
 impl Recorder {
-    pub(crate) fn new(
-        telemetry: Telemetry,
-        containers: usize,
-        warm_up: Time,
-        duration: Span,
-    ) -> Recorder {
+    pub(crate) fn new(experiment: &Experiment<'_>, telemetry: Telemetry) -> Recorder {
+        let containers = experiment.application.services.len();
+        let origin = Time::ZERO + experiment.settle;
         let slack = || Slack {
-            cpu: histogram(10_000_000),
-            cpu_published: histogram(10_000_000),
+            cpu: histogram(CPU_MAX),
+            cpu_published: histogram(CPU_MAX),
             cpu_published_max: 0.0,
-            memory: histogram(1 << 30),
+            memory: histogram(MEMORY_MAX),
             memory_max: 0,
             cpu_limit_sum: 0.0,
             memory_limit_sum: 0.0,
@@ -116,8 +145,9 @@ impl Recorder {
         };
         Recorder {
             telemetry,
-            warm_up,
-            duration,
+            origin,
+            warm_up: origin + experiment.client.warm_up,
+            duration: experiment.duration,
             latency: histogram(86_400_000_000),
             latency_sum: 0.0,
             sent: 0,
@@ -126,6 +156,10 @@ impl Recorder {
             memory: MemoryEvents::new(),
             limit_updates: 0,
             slack: (0..containers).map(|_| slack()).collect(),
+            series: experiment
+                .recording
+                .series
+                .map(|series| SeriesRecorder::new(series, containers)),
         }
     }
 
@@ -140,33 +174,32 @@ impl Recorder {
         }
     }
 
-    /// One sample of a container: limits, and use since the last sample.
-    pub(crate) fn sample(
-        &mut self,
-        container: usize,
-        cpu_limit: f64,
-        cpu: f64,
-        memory_limit: u64,
-        memory: u64,
-    ) {
+    /// One sample of a container.
+    pub(crate) fn sample(&mut self, now: Time, container: usize, reading: &Reading) {
         let slack = &mut self.slack[container];
         // A quota write refills the pool: use can pass the limit for a moment.
-        let free = cpu_limit - cpu;
+        let free = reading.cpu_limit - reading.cpu;
         record(&mut slack.cpu, free.max(0.0) * MILLICORE_TENTHS);
-        record(
-            &mut slack.memory,
-            memory_limit.saturating_sub(memory) as f64 * KIB,
-        );
-        slack.memory_max = slack.memory_max.max(memory);
-        slack.cpu_limit_sum += cpu_limit;
-        slack.memory_limit_sum += memory_limit as f64;
+        let spare = reading.memory_limit.saturating_sub(reading.memory);
+        record(&mut slack.memory, spare as f64 * KIB);
+        slack.memory_max = slack.memory_max.max(reading.memory);
+        slack.cpu_limit_sum += reading.cpu_limit;
+        slack.memory_limit_sum += reading.memory_limit as f64;
         slack.samples += 1;
-        slack.second.0 += cpu;
-        slack.second.1 += cpu_limit;
+        slack.second.0 += reading.cpu;
+        slack.second.1 += reading.cpu_limit;
         if slack.samples.is_multiple_of(PER_SECOND) {
             let (cpu, limit) = std::mem::take(&mut slack.second);
             let count = PER_SECOND as f64;
             slack.publish(self.telemetry, cpu / count, limit / count);
+        }
+        self.sample_series(now, container, reading);
+    }
+
+    /// The part of a sample that goes into the series.
+    pub(crate) fn sample_series(&mut self, now: Time, container: usize, reading: &Reading) {
+        if let Some(series) = &mut self.series {
+            series.sample(now.since(self.origin), container, reading);
         }
     }
 
@@ -185,9 +218,25 @@ impl Recorder {
         slack.cpu_limit_sum / slack.samples.max(1) as f64
     }
 
+    /// The distributions of the run.
+    pub(crate) fn distributions(&self) -> Distributions {
+        Distributions::new(&self.latency, &self.slack)
+    }
+
+    /// The series that was asked for; empty if none was.
+    pub(crate) fn take_series(&mut self) -> Vec<SeriesPoint> {
+        let series = self.series.take();
+        series.map_or_else(Vec::new, SeriesRecorder::into_rows)
+    }
+
     /// The run's numbers. `used` is the CPU used by all containers and
     /// `periods` the active and the throttled ones.
-    pub(crate) fn metrics(&self, used: f64, periods: (u64, u64)) -> Vec<Metric> {
+    pub(crate) fn metrics(
+        &self,
+        distributions: &Distributions,
+        used: f64,
+        periods: (u64, u64),
+    ) -> Vec<Metric> {
         let seconds = self.duration.as_secs_f64();
         let mut metrics = Vec::new();
         let mut push = |name, unit, value| metrics.push(Metric { name, unit, value });
@@ -202,68 +251,49 @@ impl Recorder {
             ("latency_p999_ms", 0.999),
             ("latency_max_ms", 1.0),
         ] {
-            push(name, "ms", quantile_of(&self.latency, quantile) * 1e-3);
+            push(name, "ms", distributions.latency.quantile(quantile));
         }
         push("requests_sent", "requests", self.sent as f64);
         push("requests_completed", "requests", self.completed as f64);
         push("requests_failed", "requests", self.failed as f64);
 
-        let merge = |pick: &dyn Fn(&Slack) -> Option<&Histogram<u32>>, high| {
-            let mut all: Histogram<u64> = histogram(high);
-            for slack in &self.slack {
-                if let Some(part) = pick(slack) {
-                    for value in part.iter_recorded() {
-                        let n = value.count_at_value();
-                        all.saturating_record_n(value.value_iterated_to(), u64::from(n));
-                    }
-                }
+        for (slack, names) in [
+            (
+                &distributions.cpu_slack,
+                [
+                    "cpu_slack_p50_cores",
+                    "cpu_slack_p80_cores",
+                    "cpu_slack_p99_cores",
+                ],
+            ),
+            (
+                &distributions.cpu_slack_published,
+                [
+                    "cpu_slack_published_p50_cores",
+                    "cpu_slack_published_p80_cores",
+                    "cpu_slack_published_p99_cores",
+                ],
+            ),
+            (
+                &distributions.mem_slack,
+                [
+                    "mem_slack_p50_mib",
+                    "mem_slack_p80_mib",
+                    "mem_slack_p99_mib",
+                ],
+            ),
+            (
+                &distributions.mem_slack_published,
+                [
+                    "mem_slack_published_p50_mib",
+                    "mem_slack_published_p80_mib",
+                    "mem_slack_published_p99_mib",
+                ],
+            ),
+        ] {
+            for (name, quantile) in names.into_iter().zip([0.5, 0.8, 0.99]) {
+                push(name, slack.unit, slack.quantile(quantile));
             }
-            all
-        };
-        const CPU: u64 = 10_000_000;
-        const MEMORY: u64 = 1 << 30;
-        /// The published script drops containers that never use this much.
-        const BUSY_CORES: f64 = 0.3;
-        const BUSY_BYTES: u64 = 10_000_000;
-        let quantiles = [0.5, 0.8, 0.99];
-
-        let cpu = merge(&|slack| Some(&slack.cpu), CPU);
-        let names = [
-            "cpu_slack_p50_cores",
-            "cpu_slack_p80_cores",
-            "cpu_slack_p99_cores",
-        ];
-        for (name, q) in names.into_iter().zip(quantiles) {
-            push(name, "cores", quantile_of(&cpu, q) / MILLICORE_TENTHS);
-        }
-        let busy = |slack: &Slack| slack.cpu_published_max >= BUSY_CORES;
-        let published = merge(&|slack| busy(slack).then_some(&slack.cpu_published), CPU);
-        let names = [
-            "cpu_slack_published_p50_cores",
-            "cpu_slack_published_p80_cores",
-            "cpu_slack_published_p99_cores",
-        ];
-        for (name, q) in names.into_iter().zip(quantiles) {
-            push(name, "cores", quantile_of(&published, q) / MILLICORE_TENTHS);
-        }
-        let memory = merge(&|slack| Some(&slack.memory), MEMORY);
-        let names = [
-            "mem_slack_p50_mib",
-            "mem_slack_p80_mib",
-            "mem_slack_p99_mib",
-        ];
-        for (name, q) in names.into_iter().zip(quantiles) {
-            push(name, "MiB", quantile_of(&memory, q) / 1024.0);
-        }
-        let busy = |slack: &Slack| slack.memory_max >= BUSY_BYTES;
-        let published = merge(&|slack| busy(slack).then_some(&slack.memory), MEMORY);
-        let names = [
-            "mem_slack_published_p50_mib",
-            "mem_slack_published_p80_mib",
-            "mem_slack_published_p99_mib",
-        ];
-        for (name, q) in names.into_iter().zip(quantiles) {
-            push(name, "MiB", quantile_of(&published, q) / 1024.0);
         }
 
         let total = |sum: fn(&Slack) -> f64| -> f64 {
@@ -291,13 +321,4 @@ impl Recorder {
 /// Zero is kept as the histogram's lowest value, one.
 fn record(histogram: &mut Histogram<u32>, value: f64) {
     histogram.saturating_record((value as u64).max(1));
-}
-
-/// Not a number where nothing was recorded.
-fn quantile_of(histogram: &Histogram<u64>, quantile: f64) -> f64 {
-    if histogram.is_empty() {
-        f64::NAN
-    } else {
-        histogram.value_at_quantile(quantile) as f64
-    }
 }

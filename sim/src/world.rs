@@ -29,7 +29,7 @@ use crate::machine::{Machine, Signal, Timer, Timers};
 use crate::memory::Memory;
 use crate::outcome::{ContainerUse, Outcome};
 use crate::plan::Plan;
-use crate::record::{Recorder, SAMPLE, Telemetry};
+use crate::record::{Reading, Recorder, SAMPLE, Telemetry};
 
 use calls::{Frame, Request};
 use control::Control;
@@ -262,7 +262,7 @@ impl<'a, 'b> World<'a, 'b> {
             requests: Vec::new(),
             free_requests: Vec::new(),
             control,
-            recorder: recorder(experiment, telemetry),
+            recorder: Recorder::new(experiment, telemetry),
             telemetry,
             origin: Time::ZERO + experiment.settle,
             signals: Vec::new(),
@@ -307,7 +307,7 @@ impl<'a, 'b> World<'a, 'b> {
         }
         let experiment = self.experiment;
         if experiment.settle > Span::ZERO {
-            self.recorder = recorder(experiment, self.telemetry);
+            self.recorder = Recorder::new(experiment, self.telemetry);
         }
         let connections = experiment.client.connections;
         for id in 0..connections {
@@ -369,7 +369,7 @@ impl<'a, 'b> World<'a, 'b> {
             Event::Usage => self.sample_usage(),
             Event::Sample => self.sample_slack(),
             Event::Begin => self.begin(),
-            Event::End => self.done = true,
+            Event::End => self.end(),
         }
         self.tell_throttles();
     }
@@ -430,20 +430,42 @@ impl<'a, 'b> World<'a, 'b> {
 
     fn sample_slack(&mut self) {
         let now = self.queue.now();
-        let interval = SAMPLE.0 as f64;
-        for (index, instance) in self.instances.iter_mut().enumerate() {
-            let used = self.machine.used(index as u32, now);
-            let cpu = (used - instance.used_at_sample) as f64 / interval;
-            instance.used_at_sample = used;
-            self.recorder.sample(
-                index,
-                self.machine.limit(index as u32).as_f64(),
-                cpu,
-                instance.memory.limit(),
-                instance.memory.used(),
-            );
+        for index in 0..self.instances.len() {
+            let reading = self.reading(index, now);
+            self.recorder.sample(now, index, &reading);
         }
         self.queue.after(SAMPLE, Event::Sample);
+    }
+
+    /// The client ends, in time for a last row of the series but not for another
+    /// sample of slack.
+    fn end(&mut self) {
+        let now = self.queue.now();
+        self.done = true;
+        if self.experiment.duration.0.is_multiple_of(SAMPLE.0) {
+            for index in 0..self.instances.len() {
+                let reading = self.reading(index, now);
+                self.recorder.sample_series(now, index, &reading);
+            }
+        }
+    }
+
+    /// A container's state at a sample.
+    fn reading(&mut self, index: usize, now: Time) -> Reading {
+        let used = self.machine.used(index as u32, now);
+        let group = self.machine.group(index as u32);
+        let instance = &mut self.instances[index];
+        let cpu = (used - instance.used_at_sample) as f64 / SAMPLE.0 as f64;
+        instance.used_at_sample = used;
+        Reading {
+            cpu_limit: self.machine.limit(index as u32).as_f64(),
+            cpu,
+            memory_limit: instance.memory.limit(),
+            memory: instance.memory.used(),
+            periods: group.nr_periods() - instance.periods_at_begin.0,
+            throttled_periods: group.nr_throttled() - instance.periods_at_begin.1,
+            up: instance.up,
+        }
     }
 
     fn finish(mut self) -> Outcome {
@@ -482,21 +504,19 @@ impl<'a, 'b> World<'a, 'b> {
                 oom_kills: instance.oom_kills,
             });
         }
+        let distributions = self.recorder.distributions();
         Outcome {
-            metrics: self.recorder.metrics(used, periods),
+            metrics: self.recorder.metrics(&distributions, used, periods),
             containers,
+            series: self.recorder.take_series(),
+            cdfs: if self.experiment.recording.cdf {
+                distributions.cdfs()
+            } else {
+                Vec::new()
+            },
             events: self.queue.scheduled() - self.queue.len() as u64,
         }
     }
-}
-
-fn recorder(experiment: &Experiment<'_>, telemetry: Telemetry) -> Recorder {
-    Recorder::new(
-        telemetry,
-        experiment.application.services.len(),
-        Time::ZERO + experiment.settle + experiment.client.warm_up,
-        experiment.duration,
-    )
 }
 
 /// Takes an idle thread as the service's runtime would.

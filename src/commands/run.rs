@@ -126,6 +126,12 @@ fn one(
     let comparisons = entries::evaluate(scenario, &results)?;
     let violations = expect::violations(scenario, &results);
     store.put("containers.csv", &summary::containers(scenario, &results)?)?;
+    if scenario.file.run.series.is_some() {
+        store.put("series.csv", &summary::series(scenario, &results)?)?;
+    }
+    if scenario.file.run.cdf {
+        store.put("cdf.csv", &summary::cdf(scenario, &results)?)?;
+    }
     store.put("comparison.csv", &entries::table(scenario, &comparisons)?)?;
     store.put("manifest.json", &manifest::manifest(scenario)?)?;
     let took = clock.elapsed();

@@ -15,6 +15,7 @@ use crate::run::Results;
 use crate::scenario::Scenario;
 use crate::scenario::matrix::hex;
 use crate::scenario::pieces::Kind;
+use crate::scenario::recording::Series;
 
 /// Which code this is.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -53,6 +54,9 @@ struct Manifest<'a> {
     world: crate::scenario::format::World,
     duration: tidegate_core::Span,
     seeds: &'a [u64],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    series: Option<Series>,
+    cdf: bool,
     limit: &'a crate::scenario::format::Limit,
     matrix: BTreeMap<&'a str, Vec<String>>,
     columns: &'a BTreeMap<String, String>,
@@ -120,6 +124,8 @@ pub fn manifest(scenario: &Scenario) -> Result<Vec<u8>, Error> {
         world: scenario.file.run.world,
         duration: scenario.file.run.duration,
         seeds: &scenario.seeds,
+        series: scenario.file.run.series,
+        cdf: scenario.file.run.cdf,
         limit: &scenario.file.limit,
         matrix,
         columns: &scenario.file.columns,

@@ -1,4 +1,5 @@
-//! The tables of a finished run: `summary.csv` and `containers.csv`.
+//! The tables of a finished run: `summary.csv` and `containers.csv`, and, where
+//! the scenario asks for them, `series.csv` and `cdf.csv`.
 //!
 //! Tidy: one number per line, the same columns in every run of a scenario. The
 //! order is that of the scenario, whatever the order in which cells finished,
@@ -76,6 +77,74 @@ pub fn containers(scenario: &Scenario, results: &Results) -> Result<Vec<u8>, Err
         "oom_kills",
     ];
     csv(&head(scenario, &columns), rows)
+}
+
+/// The content of `series.csv`: one line per cell, seed, time and container, or
+/// per cell, seed and time for the sum over all of them.
+///
+/// # Errors
+/// When the table cannot be written.
+pub fn series(scenario: &Scenario, results: &Results) -> Result<Vec<u8>, Error> {
+    let rows = keys(scenario, results).flat_map(|(key, finished)| {
+        finished.series.iter().map(move |point| {
+            let container = match point.container {
+                None => "all",
+                Some(index) => finished
+                    .containers
+                    .get(index)
+                    .map_or("", |container| &container.service),
+            };
+            let values = [
+                number(point.time_s),
+                container.to_owned(),
+                number(point.cpu_limit_cores),
+                number(point.cpu_used_cores),
+                number(point.mem_limit_mib),
+                number(point.mem_used_mib),
+                point.periods.to_string(),
+                point.throttled_periods.to_string(),
+                point.containers_up.to_string(),
+            ];
+            key.iter().cloned().chain(values).collect()
+        })
+    });
+    let columns = [
+        "time_s",
+        "container",
+        "cpu_limit_cores",
+        "cpu_used_cores",
+        "mem_limit_mib",
+        "mem_used_mib",
+        "periods",
+        "throttled_periods",
+        "containers_up",
+    ];
+    csv(&head(scenario, &columns), rows)
+}
+
+/// The content of `cdf.csv`: one line per cell, seed, metric and quantile.
+///
+/// # Errors
+/// When the table cannot be written.
+pub fn cdf(scenario: &Scenario, results: &Results) -> Result<Vec<u8>, Error> {
+    let rows = keys(scenario, results).flat_map(|(key, finished)| {
+        finished.cdfs.iter().flat_map(move |cdf| {
+            let key = key.clone();
+            cdf.points.iter().map(move |&(quantile, value)| {
+                let values = [
+                    cdf.metric.to_string(),
+                    cdf.unit.to_string(),
+                    number(quantile),
+                    number(value),
+                ];
+                key.iter().cloned().chain(values).collect()
+            })
+        })
+    });
+    csv(
+        &head(scenario, &["metric", "unit", "quantile", "value"]),
+        rows,
+    )
 }
 
 fn head<'a>(scenario: &'a Scenario, rest: &[&'a str]) -> Vec<&'a str> {

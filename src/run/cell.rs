@@ -4,7 +4,7 @@ use std::panic::{self, AssertUnwindSafe};
 
 use serde::{Deserialize, Serialize};
 use tidegate_core::Span;
-use tidegate_sim::{Experiment, Outcome};
+use tidegate_sim::{Cdf, Experiment, Outcome, SeriesPoint};
 
 use crate::scenario::{Cell, Scenario};
 
@@ -15,6 +15,12 @@ pub struct Finished {
     pub metrics: Vec<Metric>,
     /// What each container used.
     pub containers: Vec<Container>,
+    /// Limits and use over time, if the scenario asks for them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub series: Vec<SeriesPoint>,
+    /// Full distributions, if the scenario asks for them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cdfs: Vec<Cdf>,
     /// Events the simulator handled.
     pub events: u64,
 }
@@ -86,6 +92,8 @@ impl From<Outcome> for Finished {
                     oom_kills: container.oom_kills,
                 })
                 .collect(),
+            series: outcome.series,
+            cdfs: outcome.cdfs,
             events: outcome.events,
         }
     }
@@ -111,6 +119,7 @@ pub fn run(cell: &Cell, seed_index: usize, seed: u64) -> Result<Finished, String
         settle: cell.settle,
         duration: cell.duration,
         seed,
+        recording: cell.recording,
     };
     // Nothing outlives a run that failed, so nothing can be seen half-changed.
     panic::catch_unwind(AssertUnwindSafe(|| {

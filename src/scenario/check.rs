@@ -9,13 +9,24 @@ use crate::scenario::column;
 use crate::scenario::format::{Compare, Expect, Form, ScenarioFile, Seeds, Where, World, label};
 use crate::scenario::layer::Document;
 use crate::scenario::pieces::Kind;
+use crate::scenario::recording;
 
 /// More cells times seeds than this are taken for a slip of the pen.
 const MAX_RUNS: usize = 100_000;
 /// The longest a cell may run: a simulated day.
 const MAX_DURATION: Span = Span::from_secs(24 * 3_600);
-/// Columns of `summary.csv` that are not the matrix's.
-const RESERVED: [&str; 5] = ["scenario", "seed", "metric", "unit", "value"];
+/// Columns of the tables that name things and are not the matrix's.
+const RESERVED: [&str; 9] = [
+    "scenario",
+    "seed",
+    "metric",
+    "unit",
+    "value",
+    "quantile",
+    "time_s",
+    "container",
+    "service",
+];
 
 /// Says what is wrong with a duration, if anything.
 ///
@@ -45,6 +56,8 @@ pub(crate) fn shape(document: &Document, file: &ScenarioFile) -> Result<(), File
         let message = format!("`settle` must be at most 24h, not {}", file.run.settle);
         return Err(document.error(&["run", "settle"], message));
     }
+    recording::check(file.run.series, file.run.duration)
+        .map_err(|message| document.error(&["run", "series", "every"], message))?;
     let at_seeds = |message: String| Err(document.error(&["run", "seeds"], message));
     match &file.run.seeds {
         Seeds::Count(0) => {

@@ -14,6 +14,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 use tidegate_core::{Bytes, Cores, Span};
 use toml::{Table, Value};
 
+use crate::scenario::recording::Series;
+
 /// A Tidegate scenario: one experiment of one figure, table or claim.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -91,6 +93,11 @@ pub struct Run {
     pub testbed: Option<String>,
     /// The client of all cells, unless it is a column; "wrk2" if not given.
     pub client: Option<String>,
+    /// Writes limits and use over time to series.csv.
+    pub series: Option<Series>,
+    /// Writes the full distributions of latency and slack to cdf.csv.
+    #[serde(default)]
+    pub cdf: bool,
 }
 
 /// Which world runs a scenario.

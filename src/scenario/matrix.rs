@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use tidegate_core::Span;
-use tidegate_sim::{Client, Testbed};
+use tidegate_sim::{Client, Recording, Testbed};
 use tidegate_workloads::{Application, FileError, Load};
 use toml::{Table, Value};
 
@@ -20,6 +20,7 @@ use crate::scenario::format::{Labels, Limit, Run, ScenarioFile, Seeds, label};
 use crate::scenario::layer::{Document, KeyPath, Layer, Location};
 use crate::scenario::pieces::{Kind, Library};
 use crate::scenario::policy::{self, Policy};
+use crate::scenario::recording;
 
 /// A scenario, ready to run.
 #[derive(Clone, Debug)]
@@ -74,6 +75,8 @@ pub struct Cell {
     pub settle: Span,
     /// How long the client sends.
     pub duration: Span,
+    /// What is written down besides the numbers.
+    pub recording: Recording,
     /// SHA-256 of everything above.
     pub hash: String,
 }
@@ -256,7 +259,9 @@ impl Resolver<'_> {
                     duration = label(value)
                         .parse()
                         .map_err(|error| at.error(format!("{error}")))?;
-                    check::duration(duration).map_err(|message| at.error(message))?;
+                    check::duration(duration)
+                        .and_then(|()| recording::check(self.file.run.series, duration))
+                        .map_err(|message| at.error(message))?;
                 }
             }
         }
@@ -309,6 +314,7 @@ impl Resolver<'_> {
             limit,
             settle: self.file.run.settle,
             duration,
+            recording: recording::recording(&self.file.run),
             hash: hex(&hash.finalize()),
         })
     }

@@ -65,6 +65,8 @@ fn results(values: &[[f64; 3]], shift: f64) -> Results {
         Some(Finished {
             metrics: names.into_iter().zip(values).map(metric).collect(),
             containers: Vec::new(),
+            series: Vec::new(),
+            cdfs: Vec::new(),
             events: 0,
         })
     };

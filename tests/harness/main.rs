@@ -6,6 +6,7 @@ mod commands;
 mod comparison;
 mod coverage;
 mod determinism;
+mod recording;
 mod resume;
 mod shipped;
 mod sources;

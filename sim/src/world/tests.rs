@@ -20,7 +20,7 @@ use tidegate_core::{Bytes, Cores, CpuPeriod, Limits};
 use tidegate_workloads::{Application, Load, file};
 
 use super::*;
-use crate::experiment::Client;
+use crate::experiment::{Client, Recording, Scope, Series};
 use crate::testbed::Testbed;
 
 const HOP_MS: f64 = 0.1;
@@ -101,6 +101,7 @@ struct Setup {
     settle: Span,
     duration: Span,
     seed: u64,
+    recording: Recording,
 }
 
 impl Setup {
@@ -117,6 +118,7 @@ impl Setup {
             settle: Span::ZERO,
             duration: Span::from_secs(5),
             seed: 1,
+            recording: Recording::default(),
         }
     }
 
@@ -146,6 +148,7 @@ impl Setup {
             settle: self.settle,
             duration: self.duration,
             seed: self.seed,
+            recording: self.recording,
         }
     }
 

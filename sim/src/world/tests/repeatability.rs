@@ -190,3 +190,53 @@ fn what_happens_while_containers_settle_is_not_measured() {
     assert!(value(&outcome, "cpu_slack_published_p99_cores").is_nan());
     assert_near(value(&outcome, "cpu_used_mean_cores"), 0.21, 0.2);
 }
+
+/// A series adds up to the run's own numbers, and asking for it, or for
+/// distributions, leaves the run as it is.
+#[test]
+fn what_is_recorded_does_not_change_what_happens() {
+    let run = |recording| {
+        let mut setup = busy(5);
+        setup.recording = recording;
+        setup.run(&mut Script::new(0.3, mib(30)).with_periods())
+    };
+    let series = |of| Recording {
+        series: Some(Series {
+            every: Span::from_secs(1),
+            of,
+        }),
+        cdf: true,
+    };
+    let plain = run(Recording::default());
+    assert!(plain.series.is_empty() && plain.cdfs.is_empty());
+    let each = run(series(Scope::Container));
+    let sums = run(series(Scope::Application));
+    for outcome in [&each, &sums] {
+        assert_eq!(bits(&plain), bits(outcome));
+        let near = |value: f64, expected: f64| (value - expected).abs() < 1e-6;
+        let rows = outcome.series.iter();
+        let used: f64 = rows.clone().map(|row| row.cpu_used_cores).sum();
+        assert!(near(used / 20.0, value(&plain, "cpu_used_mean_cores")));
+        let count = |pick: fn(&crate::ContainerUse) -> u64| -> u64 {
+            plain.containers.iter().map(pick).sum()
+        };
+        let active: u64 = rows.clone().map(|row| row.periods).sum();
+        assert_eq!(active, count(|container| container.periods));
+        let throttled: u64 = rows.map(|row| row.throttled_periods).sum();
+        assert_eq!(throttled, count(|container| container.throttled_periods));
+        for cdf in &outcome.cdfs {
+            let at = |quantile| cdf.points.iter().find(|point| point.0 == quantile);
+            let name = match cdf.metric.as_ref() {
+                "latency" => "latency_p50_ms".to_owned(),
+                slack => format!("{slack}_p50_{}", cdf.unit.to_lowercase()),
+            };
+            let median = at(0.5).map_or(f64::NAN, |point| point.1);
+            assert_eq!(median.to_bits(), value(&plain, &name).to_bits(), "{name}");
+        }
+        assert_eq!(outcome.cdfs.len(), 5);
+    }
+    assert_eq!((each.series.len(), sums.series.len()), (60, 20));
+    // Killed containers are down until they have restarted.
+    assert!(value(&plain, "oom_kills") > 0.0);
+    assert!(sums.series.iter().any(|row| row.containers_up < 3));
+}
