@@ -73,7 +73,8 @@ pub struct SeriesPoint {
 /// A finished run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outcome {
-    /// The run's numbers, always the same names in the same order.
+    /// The run's numbers: the same names in the same order for all runs, and after
+    /// them, for a closed loop, how closely limits follow its demand.
     pub metrics: Vec<Metric>,
     /// The containers in the order of the application's services.
     pub containers: Vec<ContainerUse>,

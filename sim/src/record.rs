@@ -4,6 +4,7 @@
 //!
 //! - [`distribution`]: quantiles and cumulative distribution functions.
 //! - [`series`]: limits and use over time.
+//! - [`tracking`]: how closely limits follow a demand that is known.
 
 mod distribution;
 
@@ -11,14 +12,18 @@ mod series;
 
 mod memory;
 
+mod tracking;
+
 use hdrhistogram::Histogram;
 use tidegate_core::{Span, Time};
+use tidegate_workloads::Load;
 
 use crate::experiment::{Experiment, Series};
 use crate::outcome::{Metric, SeriesPoint};
 
 use distribution::{CPU_MAX, MEMORY_MAX};
 use series::SeriesRecorder;
+use tracking::Tracking;
 
 pub(crate) use distribution::Distributions;
 
@@ -101,6 +106,8 @@ pub(crate) struct Recorder {
     pub(crate) limit_updates: u64,
     slack: Vec<Slack>,
     series: Option<SeriesRecorder>,
+    /// For a closed loop, whose demand is known.
+    tracking: Option<Tracking>,
 }
 
 fn histogram<C: hdrhistogram::Counter>(high: u64) -> Histogram<C> {
@@ -160,6 +167,13 @@ impl Recorder {
                 .recording
                 .series
                 .map(|series| SeriesRecorder::new(series, containers)),
+            tracking: match experiment.load {
+                Load::Closed(threads) => {
+                    let period = experiment.testbed.cfs.period;
+                    Some(Tracking::new(threads.clone(), period))
+                }
+                _ => None,
+            },
         }
     }
 
@@ -200,6 +214,20 @@ impl Recorder {
     pub(crate) fn sample_series(&mut self, now: Time, container: usize, reading: &Reading) {
         if let Some(series) = &mut self.series {
             series.sample(now.since(self.origin), container, reading);
+        }
+    }
+
+    /// Whether [`limits`](Recorder::limits) is to be told.
+    pub(crate) fn tracks_limits(&self) -> bool {
+        self.tracking.is_some()
+    }
+
+    /// From `now` on all CPU limits come to `cores`.
+    pub(crate) fn limits(&mut self, now: Time, cores: f64) {
+        if let Some(tracking) = &mut self.tracking
+            && now >= self.origin
+        {
+            tracking.limit(now.since(self.origin), cores);
         }
     }
 
@@ -314,6 +342,9 @@ impl Recorder {
         );
         push("limit_updates", "commands", self.limit_updates as f64);
         metrics.extend(self.memory.metrics());
+        if let Some(tracking) = &self.tracking {
+            metrics.extend(tracking.metrics(self.duration));
+        }
         metrics
     }
 }

@@ -309,7 +309,7 @@ impl<'a, 'b> World<'a, 'b> {
         if experiment.settle > Span::ZERO {
             self.recorder = Recorder::new(experiment, self.telemetry);
         }
-        let connections = experiment.client.connections;
+        let connections = experiment.load.connections(experiment.client.connections);
         for id in 0..connections {
             let rng = stream(experiment.seed, "arrivals", u64::from(id));
             let arrivals = experiment.load.arrivals(id, connections, rng);
@@ -320,6 +320,7 @@ impl<'a, 'b> World<'a, 'b> {
             });
             self.next_request(id, now);
         }
+        self.track_limits();
         self.queue.after(SAMPLE, Event::Sample);
     }
 
@@ -409,8 +410,9 @@ impl<'a, 'b> World<'a, 'b> {
     /// requests when it has answered the one before.
     fn next_request(&mut self, id: u32, earliest: Time) {
         let connection = &mut self.connections[id as usize];
+        let free = Time::ZERO + earliest.since(self.origin);
         // Streams of arrivals never end.
-        let Some(sent) = connection.arrivals.next() else {
+        let Some(sent) = connection.arrivals.next_after(free) else {
             return;
         };
         let intended = self.origin + sent.since(Time::ZERO);
@@ -435,6 +437,15 @@ impl<'a, 'b> World<'a, 'b> {
             self.recorder.sample(now, index, &reading);
         }
         self.queue.after(SAMPLE, Event::Sample);
+    }
+
+    /// Limits may have changed.
+    fn track_limits(&mut self) {
+        if self.recorder.tracks_limits() {
+            let containers = 0..self.instances.len() as u32;
+            let limits = containers.map(|index| self.machine.limit(index).as_f64());
+            self.recorder.limits(self.queue.now(), limits.sum());
+        }
     }
 
     /// The client ends, in time for a last row of the series but not for another

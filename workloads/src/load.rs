@@ -2,10 +2,12 @@
 //!
 //! The client is an open loop over *c* connections, as DeathStarBench's wrk2
 //! makes it: each connection has its own stream of intended send times, made
-//! without looking at replies, and together they have the rate of the load. How
-//! a load is written down stands in [`read`](mod@read).
+//! without looking at replies, and together they have the rate of the load. Or
+//! it is a [closed loop](Concurrency) of threads that never wait. How a load is
+//! written down stands in [`read`](mod@read).
 
 mod arrivals;
+mod closed;
 pub mod read;
 
 use std::sync::Arc;
@@ -13,6 +15,7 @@ use std::sync::Arc;
 use tidegate_core::Span;
 
 pub use arrivals::Arrivals;
+pub use closed::Concurrency;
 
 /// When requests are sent. Rates are requests per second over all connections.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,6 +54,9 @@ pub enum Load {
         /// Where the rates come from, see [`Load::provenance`].
         source: Arc<str>,
     },
+    /// A closed loop: each active thread begins its next unit of work, a request,
+    /// when the last is done.
+    Closed(Concurrency),
 }
 
 impl Load {
@@ -60,6 +66,15 @@ impl Load {
         match self {
             Load::Steps { source, .. } => source,
             _ => "formula",
+        }
+    }
+
+    /// How many connections this load has, where a client has `connections`: those
+    /// of a closed loop are its threads.
+    pub fn connections(&self, connections: u32) -> u32 {
+        match self {
+            Load::Closed(threads) => threads.most(),
+            _ => connections,
         }
     }
 
@@ -104,6 +119,7 @@ impl Load {
                 }
                 sent / seconds
             }
+            Load::Closed(_) => f64::NAN,
         }
     }
 }

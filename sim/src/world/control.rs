@@ -277,6 +277,7 @@ impl World<'_, '_> {
                 if self.machine.limit(container.0) != limit {
                     self.recorder.limit_updates += 1;
                     self.machine.write(now, container.0, limit, &mut self.queue);
+                    self.track_limits();
                 }
                 self.observe_cpu(container.0, Observation::CpuApplied { container, version });
             }

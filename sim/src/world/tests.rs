@@ -4,6 +4,8 @@ mod requests;
 
 mod client;
 
+mod closed_loop;
+
 mod memory;
 
 mod eviction;

@@ -12,7 +12,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Exp1};
 use tidegate_core::Time;
 
-use super::Load;
+use super::{Concurrency, Load};
 
 /// The largest number of seconds whose nanoseconds fit into [`Time`].
 const END_S: f64 = 1.8e10;
@@ -20,7 +20,8 @@ const END_S: f64 = 1.8e10;
 /// The intended send times of one connection, never decreasing.
 ///
 /// Endless, except where the rate is zero or the time passes what [`Time`]
-/// holds.
+/// holds. A closed loop has none ahead of its replies: ask
+/// [`next_after`](Arrivals::next_after).
 #[derive(Clone, Debug)]
 pub struct Arrivals {
     even: Option<Even>,
@@ -28,6 +29,8 @@ pub struct Arrivals {
     /// The next time of each stream, drawn ahead to merge them.
     next_even: Option<Time>,
     next_random: Option<Time>,
+    /// The loop, and which of its threads this is.
+    closed: Option<(Concurrency, u32)>,
 }
 
 /// Evenly spaced over all connections: this one has every `stride`-th.
@@ -93,6 +96,7 @@ impl Load {
         };
         let random = |shape| Some(Random { rng, shape });
         let (even, random) = match self {
+            Load::Closed(_) => (None, None),
             Load::Fixed { rate } => (even(*rate), None),
             Load::Exponential { rate } => {
                 let rate = rate * share;
@@ -138,10 +142,25 @@ impl Load {
             random,
             next_even: None,
             next_random: None,
+            closed: match self {
+                Load::Closed(threads) => Some((threads.clone(), connection)),
+                _ => None,
+            },
         };
         arrivals.next_even = arrivals.even.as_mut().and_then(Even::advance);
         arrivals.next_random = arrivals.random.as_mut().and_then(Random::advance);
         arrivals
+    }
+}
+
+impl Arrivals {
+    /// The next intended send time of a connection whose last request was
+    /// answered at `free`, which an open loop does not ask for.
+    pub fn next_after(&mut self, free: Time) -> Option<Time> {
+        match &self.closed {
+            Some((threads, thread)) => threads.next(*thread, free),
+            None => self.next(),
+        }
     }
 }
 

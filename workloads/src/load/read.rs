@@ -25,6 +25,11 @@
 //! metric = "HTTP_MCR"                # which rows, for this format
 //! absolute = true                    # take its rates as they are
 //! ```
+//! ```toml
+//! kind = "closed"
+//! threads = [1, 4]                   # active in each step; then from the first again
+//! step = "10s"
+//! ```
 
 use std::path::Path;
 
@@ -32,7 +37,7 @@ use serde::Deserialize;
 use tidegate_core::Span;
 use toml::Spanned;
 
-use super::Load;
+use super::{Concurrency, Load};
 use crate::checked::Checked;
 use crate::file::{self, FileError};
 use crate::trace::{self, Format, Series};
@@ -40,6 +45,8 @@ use crate::trace::{self, Format, Series};
 /// Above this no simulation ends, and no client sends.
 const MAX_RATE: f64 = 1e7;
 const MAX_STEPS: u32 = 1_000_000;
+/// More threads than this saturate no container.
+const MAX_THREADS: u32 = 10_000;
 /// The paper's runs: 180 s at 10 times the trace's speed, in steps of 60 s.
 const DEFAULT_STEPS: usize = 30;
 /// A shorter step is shorter than a request.
@@ -69,6 +76,7 @@ impl Load {
             }
             Kind::Burst => reader.burst(&file::parse(path, text)?),
             Kind::Alibaba => reader.alibaba(&file::parse(path, text)?, seed),
+            Kind::Closed => reader.closed(&file::parse(path, text)?),
         }
     }
 }
@@ -85,6 +93,7 @@ enum Kind {
     Exponential,
     Burst,
     Alibaba,
+    Closed,
 }
 
 #[derive(Deserialize)]
@@ -124,6 +133,15 @@ struct AlibabaTable {
     absolute: Option<Spanned<bool>>,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ClosedTable {
+    #[serde(rename = "kind")]
+    _kind: Kind,
+    threads: Spanned<Vec<Spanned<i64>>>,
+    step: Spanned<Span>,
+}
+
 struct Reader<'a> {
     checked: Checked<'a>,
 }
@@ -143,6 +161,26 @@ impl Reader<'_> {
             period,
             scale: self.factor("scale", table.scale.as_ref())?,
         })
+    }
+
+    fn closed(&self, table: &ClosedTable) -> Result<Load, FileError> {
+        let step = self.step("step", &table.step)?;
+        let mut threads = Vec::new();
+        for count in table.threads.get_ref() {
+            let number = u32::try_from(*count.get_ref());
+            let number = number.ok().filter(|number| *number <= MAX_THREADS);
+            threads.push(number.ok_or_else(|| {
+                let count_is = count.get_ref();
+                let message = format!("`threads` must be from 0 to {MAX_THREADS}, not {count_is}");
+                self.checked.at(count, message)
+            })?);
+        }
+        let none = || {
+            let message = "`threads` needs a step with at least one thread";
+            self.checked.at(&table.threads, message)
+        };
+        let threads = Concurrency::new(&threads, step).ok_or_else(none)?;
+        Ok(Load::Closed(threads))
     }
 
     fn alibaba(&self, table: &AlibabaTable, seed: u64) -> Result<Load, FileError> {

@@ -251,3 +251,14 @@ proptest! {
         prop_assert_eq!(draw(), draw());
     }
 }
+
+#[test]
+fn a_closed_loop_has_no_times_ahead_of_its_replies() {
+    let threads = Concurrency::new(&[1, 2], Span::from_secs(1)).unwrap();
+    let rng = random::stream(1, "client", 1);
+    let mut arrivals = Load::Closed(threads).arrivals(1, 2, rng);
+    assert_eq!(arrivals.next(), None);
+    let ms = |n| Time::ZERO + Span::from_millis(n);
+    assert_eq!(arrivals.next_after(ms(200)), Some(ms(1_000)));
+    assert_eq!(arrivals.next_after(ms(1_300)), Some(ms(1_300)));
+}

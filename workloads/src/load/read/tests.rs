@@ -175,3 +175,21 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_closed_loop_is_a_schedule_of_threads() {
+    let load = parse("kind = \"closed\"\nthreads = [1, 4, 0]\nstep = \"10s\"").unwrap();
+    let threads = Concurrency::new(&[1, 4, 0], Span::from_secs(10)).unwrap();
+    assert_eq!(load, Load::Closed(threads));
+    // Its connections are its threads, whatever the client has.
+    assert_eq!(load.connections(10), 4);
+    assert_eq!(Load::Fixed { rate: 1.0 }.connections(10), 10);
+    assert_eq!(
+        message("kind = \"closed\"\nthreads = [0]\nstep = \"10s\""),
+        "2:11: `threads` needs a step with at least one thread"
+    );
+    assert_eq!(
+        message("kind = \"closed\"\nthreads = [1, -1]\nstep = \"10s\""),
+        "2:15: `threads` must be from 0 to 10000, not -1"
+    );
+}
