@@ -2,6 +2,8 @@
 
 pub mod run;
 
+pub mod overview;
+
 pub mod list;
 
 pub mod check;

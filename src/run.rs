@@ -2,6 +2,7 @@
 //!
 //! - [`cell`]: one cell with one seed.
 //! - [`pool`]: all of them, on several threads.
+//! - [`shared`]: runs that several scenarios have in common.
 //! - [`progress`]: how far it is.
 //! - [`interrupt`]: Ctrl-C stops after the cells under way.
 
@@ -9,9 +10,12 @@ pub mod cell;
 
 pub mod pool;
 
+pub mod shared;
+
 pub mod progress;
 
 pub mod interrupt;
 
 pub use interrupt::Interrupt;
 pub use pool::{Options, Results};
+pub use shared::Shared;

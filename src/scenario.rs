@@ -9,6 +9,7 @@
 //!   clients it names.
 //! - [`policy`]: from an allocator piece to a policy of the core.
 //! - [`mod@column`], [`check`]: columns of its own, and whether all fits together.
+//! - `hash`: when two of them are the same.
 //! - [`matrix`]: from the file to its cells, everything read and checked.
 //! - [`find`]: scenario files in folders.
 
@@ -30,9 +31,12 @@ pub mod column;
 
 pub mod check;
 
+mod hash;
+
 pub mod matrix;
 
 pub mod find;
 
 pub use filter::Filter;
+pub use hash::hex;
 pub use matrix::{Cell, Scenario};

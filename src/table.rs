@@ -20,7 +20,7 @@ const METRICS: [(&str, &str, usize); 5] = [
 ];
 
 /// An empty table that fits any terminal: lines are never folded.
-fn plain() -> Table {
+pub(crate) fn plain() -> Table {
     let mut table = Table::new();
     table
         .load_style(NOTHING)
@@ -29,7 +29,7 @@ fn plain() -> Table {
 }
 
 /// Right-aligns all columns from `first` on.
-fn align_right(table: &mut Table, first: usize) {
+pub(crate) fn align_right(table: &mut Table, first: usize) {
     for column in table.column_iter_mut().skip(first) {
         column.set_cell_alignment(CellAlignment::Right);
     }
@@ -288,7 +288,7 @@ fn digits(entry: &Comparison) -> usize {
 }
 
 /// The table without blanks at the ends of its lines.
-fn trimmed(table: &Table) -> String {
+pub(crate) fn trimmed(table: &Table) -> String {
     table
         .to_string()
         .lines()

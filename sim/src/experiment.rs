@@ -38,6 +38,24 @@ pub struct Recording {
     pub cdf: bool,
 }
 
+impl Recording {
+    /// Both at once; none where they want different series.
+    pub fn and(self, other: Recording) -> Option<Recording> {
+        match (self.series, other.series) {
+            (Some(one), Some(another)) if one != another => None,
+            (one, another) => Some(Recording {
+                series: one.or(another),
+                cdf: self.cdf || other.cdf,
+            }),
+        }
+    }
+
+    /// Whether all that `other` wants is in it.
+    pub fn covers(self, other: Recording) -> bool {
+        self.and(other) == Some(self)
+    }
+}
+
 /// A series over time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Series {

@@ -6,6 +6,7 @@ use std::thread;
 use std::time::{Instant, SystemTime};
 
 use crate::cli::RunArgs;
+use crate::commands::overview::{self, Ending};
 use crate::commands::{changes, print, report};
 use crate::compare::{Verdict, entries};
 use crate::error::Error;
@@ -13,7 +14,7 @@ use crate::exit::Exit;
 use crate::expect;
 use crate::results::store::Store;
 use crate::results::{manifest, summary};
-use crate::run::{self, Interrupt, Options};
+use crate::run::{self, Interrupt, Options, Shared};
 use crate::scenario::{Filter, Scenario, find};
 use crate::table;
 
@@ -43,14 +44,19 @@ fn all(args: &RunArgs, interrupt: &Interrupt) -> Result<Exit, Error> {
     if args.out.is_some() {
         apart(&paths, &scenarios)?;
     }
+    let shared = Shared::new(&scenarios);
     let mut exit = Exit::Fine;
+    let mut endings = Vec::new();
     for (index, scenario) in scenarios.iter().enumerate() {
         let folder = folder(args, scenario, scenarios.len() > 1);
-        let result = match one(args, scenario, &folder, interrupt) {
-            Ok(exit) => exit,
-            Err(error) => report(&error),
+        let clock = Instant::now();
+        let mut ending = match one(args, scenario, &folder, interrupt, &shared) {
+            Ok(ending) => ending,
+            Err(error) => Ending::new(scenario, report(&error)),
         };
-        exit = exit.and(result);
+        ending.took = clock.elapsed();
+        exit = exit.and(ending.exit);
+        endings.push(ending);
         let left = &paths[index + 1..];
         if interrupt.asked() && !left.is_empty() {
             for path in left {
@@ -59,6 +65,9 @@ fn all(args: &RunArgs, interrupt: &Interrupt) -> Result<Exit, Error> {
             exit = exit.and(Exit::Partial);
             break;
         }
+    }
+    if endings.len() > 1 && !args.quiet {
+        print(&overview::table(&endings));
     }
     Ok(exit)
 }
@@ -97,7 +106,8 @@ fn one(
     scenario: &Scenario,
     folder: &Path,
     interrupt: &Interrupt,
-) -> Result<Exit, Error> {
+    shared: &Shared,
+) -> Result<Ending, Error> {
     let (began, clock) = (SystemTime::now(), Instant::now());
     let jobs = args.jobs.map_or_else(
         || thread::available_parallelism().map_or(1, usize::from),
@@ -110,7 +120,9 @@ fn one(
         stop_after: args.stop_after,
     };
     let store = Store::open(folder, &manifest::id(scenario))?;
-    let results = run::pool::run(scenario, &store, &options, interrupt)?;
+    let results = run::pool::run(scenario, &store, &options, interrupt, shared)?;
+    let mut ending = Ending::new(scenario, Exit::Fine);
+    ending.simulated = results.finished() - results.reused - results.shared;
     if !results.complete() {
         eprintln!(
             "{}: stopped with {} of {} runs (cells times seeds) finished, kept in {}\n  help: the same command with \
@@ -120,7 +132,8 @@ fn one(
             scenario.runs(),
             folder.display()
         );
-        return Ok(Exit::Partial);
+        ending.exit = Exit::Partial;
+        return Ok(ending);
     }
 
     let comparisons = entries::evaluate(scenario, &results)?;
@@ -145,7 +158,8 @@ fn one(
             print(&table::comparison(&comparisons));
         }
     }
-    let mut exit = Exit::Fine;
+    ending.verdicts = comparisons.entries.iter().map(|e| e.verdict).collect();
+    ending.violations = violations.len();
     if args.strict_published {
         let outside = comparisons
             .entries
@@ -157,7 +171,7 @@ fn one(
                 "{}: {outside} published figures are not met within tolerance",
                 scenario.name
             );
-            exit = exit.and(Exit::OutsideTolerance);
+            ending.exit = ending.exit.and(Exit::OutsideTolerance);
         }
     }
     for violation in &violations {
@@ -170,10 +184,10 @@ fn one(
             violation.seed,
             violation.threshold
         );
-        exit = exit.and(Exit::ExpectationFailed);
+        ending.exit = ending.exit.and(Exit::ExpectationFailed);
     }
     if !args.quiet {
         print(&format!("results: {}", folder.display()));
     }
-    Ok(exit)
+    Ok(ending)
 }

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use crate::error::Error;
 use crate::run::Results;
 use crate::scenario::Scenario;
-use crate::scenario::matrix::hex;
+use crate::scenario::hex;
 use crate::scenario::pieces::Kind;
 use crate::scenario::recording::Series;
 
@@ -141,6 +141,7 @@ struct RunJson {
     jobs: usize,
     runs: usize,
     reused: usize,
+    shared: usize,
     events: u64,
     os: &'static str,
     architecture: &'static str,
@@ -165,6 +166,7 @@ pub fn run(
         jobs,
         runs: results.finished(),
         reused: results.reused,
+        shared: results.shared,
         events: finished.map(|finished| finished.events).sum(),
         os: std::env::consts::OS,
         architecture: std::env::consts::ARCH,

@@ -4,7 +4,7 @@ use std::panic::{self, AssertUnwindSafe};
 
 use serde::{Deserialize, Serialize};
 use tidegate_core::Span;
-use tidegate_sim::{Cdf, Experiment, Outcome, SeriesPoint};
+use tidegate_sim::{Cdf, Experiment, Outcome, Recording, SeriesPoint};
 
 use crate::scenario::{Cell, Scenario};
 
@@ -60,6 +60,24 @@ pub struct Container {
 }
 
 impl Finished {
+    /// The same with nothing more written down than `recording` asks for.
+    pub fn only(&self, recording: Recording) -> Finished {
+        Finished {
+            metrics: self.metrics.clone(),
+            containers: self.containers.clone(),
+            series: match recording.series {
+                Some(_) => self.series.clone(),
+                None => Vec::new(),
+            },
+            cdfs: if recording.cdf {
+                self.cdfs.clone()
+            } else {
+                Vec::new()
+            },
+            events: self.events,
+        }
+    }
+
     /// The value of the metric called `name`.
     pub fn metric(&self, name: &str) -> Option<f64> {
         let metric = self.metrics.iter().find(|metric| metric.name == name)?;
@@ -99,11 +117,17 @@ impl From<Outcome> for Finished {
     }
 }
 
-/// Runs `cell` with the scenario's seed number `seed_index`, which is `seed`.
+/// Runs `cell` with the scenario's seed number `seed_index`, which is `seed`, and
+/// writes down what `recording` says.
 ///
 /// # Errors
 /// When the simulator has a fault: its message.
-pub fn run(cell: &Cell, seed_index: usize, seed: u64) -> Result<Finished, String> {
+pub fn run(
+    cell: &Cell,
+    seed_index: usize,
+    seed: u64,
+    recording: Recording,
+) -> Result<Finished, String> {
     let load = cell
         .loads
         .get(seed_index)
@@ -119,7 +143,7 @@ pub fn run(cell: &Cell, seed_index: usize, seed: u64) -> Result<Finished, String
         settle: cell.settle,
         duration: cell.duration,
         seed,
-        recording: cell.recording,
+        recording,
     };
     // Nothing outlives a run that failed, so nothing can be seen half-changed.
     panic::catch_unwind(AssertUnwindSafe(|| {
@@ -147,7 +171,7 @@ pub fn metrics(scenario: &Scenario) -> Result<Vec<String>, String> {
     let mut glimpse = first.clone();
     glimpse.settle = Span::ZERO;
     glimpse.duration = glimpse.duration.min(Span::from_millis(100));
-    let finished = run(&glimpse, 0, *seed)?;
+    let finished = run(&glimpse, 0, *seed, Recording::default())?;
     Ok(finished
         .metrics
         .into_iter()

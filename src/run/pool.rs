@@ -12,6 +12,7 @@ use crate::results::store::Store;
 use crate::run::cell::{self, Finished};
 use crate::run::interrupt::Interrupt;
 use crate::run::progress::Progress;
+use crate::run::shared::Shared;
 use crate::scenario::Scenario;
 
 /// How to run.
@@ -34,6 +35,8 @@ pub struct Results {
     pub cells: Vec<Vec<Option<Finished>>>,
     /// How many were taken over from an earlier run.
     pub reused: usize,
+    /// How many another scenario of this invocation had run.
+    pub shared: usize,
 }
 
 impl Results {
@@ -48,7 +51,8 @@ impl Results {
     }
 }
 
-/// Runs all cells of `scenario`, storing each in `store` when it is finished.
+/// Runs all cells of `scenario`, storing each in `store` when it is finished. What
+/// is in `shared` already is not run again.
 ///
 /// # Errors
 /// When a cell cannot be stored, or the simulator has a fault.
@@ -57,6 +61,7 @@ pub fn run(
     store: &Store,
     options: &Options,
     interrupt: &Interrupt,
+    shared: &Shared,
 ) -> Result<Results, Error> {
     let mut cells = Vec::with_capacity(scenario.cells.len());
     let mut todo = Vec::new();
@@ -69,8 +74,9 @@ pub fn run(
             } else {
                 None
             };
-            if found.is_some() {
+            if let Some(found) = &found {
                 reused += 1;
+                shared.put(cell, *seed, cell.recording, found);
             } else {
                 todo.push((index, seed_index));
             }
@@ -83,6 +89,7 @@ pub fn run(
     let done = Mutex::new(Vec::with_capacity(todo.len()));
     let failed = Mutex::new(None);
     let next = AtomicUsize::new(0);
+    let taken = AtomicUsize::new(0);
     let work = || {
         while !interrupt.asked() {
             let turn = next.fetch_add(1, Ordering::SeqCst);
@@ -93,8 +100,9 @@ pub fn run(
             let Some(&(index, seed_index)) = todo.get(turn) else {
                 return;
             };
-            match one(scenario, store, index, seed_index) {
-                Ok(finished) => {
+            match one(scenario, store, index, seed_index, shared) {
+                Ok((finished, from_another)) => {
+                    taken.fetch_add(usize::from(from_another), Ordering::SeqCst);
                     progress.step(&scenario.cells[index].labels.join(" "));
                     lock(&done).push((index, seed_index, finished));
                 }
@@ -120,28 +128,41 @@ pub fn run(
     for (index, seed_index, finished) in lock(&done).drain(..) {
         cells[index][seed_index] = Some(finished);
     }
-    Ok(Results { cells, reused })
+    Ok(Results {
+        cells,
+        reused,
+        shared: taken.into_inner(),
+    })
 }
 
+/// One run, and whether it is another scenario's.
 fn one(
     scenario: &Scenario,
     store: &Store,
     index: usize,
     seed_index: usize,
-) -> Result<Finished, Error> {
+    shared: &Shared,
+) -> Result<(Finished, bool), Error> {
     let (cell, seed) = (&scenario.cells[index], scenario.seeds[seed_index]);
-    let finished = cell::run(cell, seed_index, seed).map_err(|cause| {
+    if let Some(finished) = shared.take(cell, seed) {
+        store.put_cell(cell, seed, &finished)?;
+        return Ok((finished, true));
+    }
+    let recording = shared.recording(cell, seed);
+    let all = cell::run(cell, seed_index, seed, recording).map_err(|cause| {
         Error::Internal(format!(
             "the simulator failed in the cell {} with seed {seed}: {cause}",
             cell.labels.join(" ")
         ))
     })?;
+    shared.put(cell, seed, recording, &all);
+    let finished = all.only(cell.recording);
     store.put_cell(cell, seed, &finished)?;
-    Ok(finished)
+    Ok((finished, false))
 }
 
 /// A panicking thread leaves nothing half-changed behind these locks.
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex
         .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner)

@@ -1,12 +1,11 @@
 //! From a scenario file to its cells: every combination of its columns, with
 //! all pieces found, read and checked.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 use tidegate_core::Span;
 use tidegate_sim::{Client, Recording, Testbed};
 use tidegate_workloads::{Application, FileError, Load};
@@ -17,6 +16,7 @@ use crate::scenario::check;
 use crate::scenario::column::{self, Target};
 use crate::scenario::filter::Filter;
 use crate::scenario::format::{Labels, Limit, Run, ScenarioFile, Seeds, label};
+use crate::scenario::hash::{content_hash, digest, files, json};
 use crate::scenario::layer::{Document, KeyPath, Layer, Location};
 use crate::scenario::pieces::{Kind, Library};
 use crate::scenario::policy::{self, Policy};
@@ -77,6 +77,9 @@ pub struct Cell {
     pub duration: Span,
     /// What is written down besides the numbers.
     pub recording: Recording,
+    /// SHA-256 of what decides what happens in its runs, but the seed. Two cells that
+    /// agree in it may differ in what they are called and in what they record.
+    pub simulation: String,
     /// SHA-256 of everything above.
     pub hash: String,
 }
@@ -152,30 +155,13 @@ impl Scenario {
 
     /// SHA-256 of everything that decides the results, but the code.
     pub fn hash(&self) -> String {
-        let mut hash = Sha256::new();
-        field(&mut hash, &self.name);
-        for column in &self.columns {
-            field(&mut hash, column);
-        }
-        for seed in &self.seeds {
-            field(&mut hash, &seed.to_string());
-        }
-        for cell in &self.cells {
-            field(&mut hash, &cell.hash);
-        }
-        hex(&hash.finalize())
+        let seeds: Vec<String> = self.seeds.iter().map(u64::to_string).collect();
+        let mut texts = vec![self.name.as_str()];
+        texts.extend(self.columns.iter().map(String::as_str));
+        texts.extend(seeds.iter().map(String::as_str));
+        texts.extend(self.cells.iter().map(|cell| cell.hash.as_str()));
+        digest(&texts)
     }
-}
-
-/// Adds a text to a hash such that its end is marked.
-fn field(hash: &mut Sha256, text: &str) {
-    hash.update((text.len() as u64).to_le_bytes());
-    hash.update(text);
-}
-
-/// Bytes as hexadecimal text.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Every combination of the columns' values, with the number of each in its
@@ -289,33 +275,50 @@ impl Resolver<'_> {
         let testbed = piece(self, Kind::Testbed)?;
         let client = piece(self, Kind::Client)?;
 
+        let run = Run {
+            seeds: Seeds::Count(1),
+            duration,
+            testbed: None,
+            client: None,
+            ..self.file.run.clone()
+        };
         let content = Content {
-            run: &Run {
-                seeds: Seeds::Count(1),
-                duration,
-                testbed: None,
-                client: None,
-                ..self.file.run.clone()
-            },
+            run: &run,
             duration,
             limit: &limit,
             pieces: hashes.clone(),
         };
-        let mut hash = Sha256::new();
-        field(&mut hash, &json(&content));
+        let hash = digest(&[&json(&content)]);
 
+        let policy = Policy::read(Arc::unwrap_or_clone(allocator))?;
+        // The allocator as it was understood: two files may say the same.
+        hashes.remove(2);
+        let simulation = digest(&[
+            &policy.identity(&limit),
+            &json(&Content {
+                run: &Run {
+                    series: None,
+                    cdf: false,
+                    ..run.clone()
+                },
+                duration,
+                limit: &Limit::default(),
+                pieces: hashes.clone(),
+            }),
+        ]);
         Ok(Cell {
             labels,
             application: self.application(&hashes[0], &application)?,
             loads: self.loads(&hashes[1], &workload)?,
-            testbed: self.testbed(&hashes[3], &testbed)?,
+            testbed: self.testbed(&hashes[2], &testbed)?,
             client: read_client(&client)?,
-            policy: Policy::read(Arc::unwrap_or_clone(allocator))?,
+            policy,
             limit,
             settle: self.file.run.settle,
             duration,
             recording: recording::recording(&self.file.run),
-            hash: hex(&hash.finalize()),
+            simulation,
+            hash,
         })
     }
 
@@ -434,57 +437,4 @@ pub fn read_client(document: &Document) -> Result<Client, FileError> {
         ));
     }
     Ok(client)
-}
-
-/// SHA-256 of a piece's content and of the files it was read from. The order of
-/// its keys is nothing, but where it decides results: containers are numbered,
-/// and placed, in the order of the services.
-fn content_hash(kind: Kind, table: &Table, files: &BTreeMap<String, String>) -> String {
-    let mut hash = Sha256::new();
-    field(&mut hash, &json(table));
-    if kind == Kind::Application
-        && let Some(Value::Table(services)) = table.get("services")
-    {
-        services.keys().for_each(|name| field(&mut hash, name));
-    }
-    for (name, content) in files {
-        field(&mut hash, name);
-        field(&mut hash, content);
-    }
-    hex(&hash.finalize())
-}
-
-/// The files beside a piece that its texts name, with the SHA-256 of each.
-fn files(document: &Document) -> BTreeMap<String, String> {
-    fn texts(value: &Value, found: &mut BTreeSet<String>) {
-        match value {
-            Value::String(text) => {
-                found.insert(text.clone());
-            }
-            Value::Array(array) => array.iter().for_each(|value| texts(value, found)),
-            Value::Table(table) => table.values().for_each(|value| texts(value, found)),
-            _ => {}
-        }
-    }
-    let mut named = BTreeSet::new();
-    // Only keys called so name files; any other text could be a file by chance.
-    if let Some(value) = document.table().get("file") {
-        texts(value, &mut named);
-    }
-    let folder = document.path().parent().unwrap_or(Path::new(""));
-    named
-        .into_iter()
-        .filter_map(|name| {
-            let content = std::fs::read(folder.join(&name)).ok()?;
-            Some((name, hex(&Sha256::digest(content))))
-        })
-        .collect()
-}
-
-/// Anything as JSON with sorted keys.
-fn json(value: &impl Serialize) -> String {
-    // Keys are text and numbers finite or written as null: this cannot fail.
-    let mut value = serde_json::to_value(value).unwrap_or_default();
-    value.sort_all_objects();
-    value.to_string()
 }

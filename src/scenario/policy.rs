@@ -1,5 +1,6 @@
 //! Allocator pieces: from their table to the policy of the core.
 
+use serde::de::IntoDeserializer;
 use serde::{Deserialize, Serialize};
 use tidegate_core::autopilot::{self, Autopilot};
 use tidegate_core::captain::{self, Captain};
@@ -70,7 +71,45 @@ pub enum Policy {
 #[serde(deny_unknown_fields)]
 pub struct FixedPiece {
     /// Multiple of the profiled maximum.
-    pub level: Level,
+    pub level: FixedLevel,
+}
+
+/// Where static limits are.
+#[derive(Clone, Copy, Debug)]
+pub enum FixedLevel {
+    /// At the level that Ω is given by (`limit.level`). Text form: "limit".
+    Limit,
+    /// At this one.
+    At(Level),
+}
+
+impl<'de> Deserialize<'de> for FixedLevel {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<FixedLevel, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text == "limit" {
+            return Ok(FixedLevel::Limit);
+        }
+        Level::deserialize(text.into_deserializer()).map(FixedLevel::At)
+    }
+}
+
+impl Serialize for FixedLevel {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            FixedLevel::Limit => serializer.serialize_str("limit"),
+            FixedLevel::At(level) => level.serialize(serializer),
+        }
+    }
+}
+
+impl FixedPiece {
+    /// The level under Ω as `limit` says.
+    fn level(self, limit: &Limit) -> Level {
+        match self.level {
+            FixedLevel::Limit => limit.level,
+            FixedLevel::At(level) => level,
+        }
+    }
 }
 
 /// The kinds of allocators.
@@ -164,6 +203,16 @@ impl Policy {
         }
     }
 
+    /// All that decides what it does under Ω as `limit` says, as text: equal for
+    /// two policies that do the same.
+    pub fn identity(&self, limit: &Limit) -> String {
+        match self {
+            // Static limits do not depend on Ω.
+            Policy::Fixed(piece) => format!("fixed {:?}", piece.level(limit)),
+            other => format!("{other:?} {limit:?}"),
+        }
+    }
+
     /// The policy for a run of `application` on `testbed` under Ω as `limit`
     /// says, whose client begins after `settle`.
     ///
@@ -179,7 +228,7 @@ impl Policy {
     ) -> Result<Box<dyn Allocator>, String> {
         let omega = omega(application, limit);
         Ok(match self {
-            Policy::Fixed(piece) => Box::new(Fixed::new(profiled(application, piece.level))),
+            Policy::Fixed(piece) => Box::new(Fixed::new(profiled(application, piece.level(limit)))),
             Policy::Escra(config) => Box::new(Escra::new(
                 escra::Config {
                     period: testbed.cfs.period,

@@ -81,6 +81,7 @@ fn results(values: &[[f64; 3]], shift: f64) -> Results {
             })
             .collect(),
         reused: 0,
+        shared: 0,
     }
 }
 

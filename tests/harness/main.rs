@@ -8,6 +8,7 @@ mod coverage;
 mod determinism;
 mod recording;
 mod resume;
+mod shared;
 mod shipped;
 mod sources;
 
