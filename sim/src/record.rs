@@ -4,6 +4,7 @@
 //!
 //! - [`distribution`]: quantiles and cumulative distribution functions.
 //! - [`series`]: limits and use over time.
+//! - [`memory`]: what happened to memory limits.
 //! - [`tracking`]: how closely limits follow a demand that is known.
 
 mod distribution;
@@ -22,12 +23,11 @@ use crate::experiment::{Experiment, Series};
 use crate::outcome::{Metric, SeriesPoint};
 
 use distribution::{CPU_MAX, MEMORY_MAX};
+use memory::MemoryEvents;
 use series::SeriesRecorder;
 use tracking::Tracking;
 
 pub(crate) use distribution::Distributions;
-
-use memory::MemoryEvents;
 
 /// What the published slack of a run is computed from. Escra's authors took each
 /// policy's own telemetry, and their script treats each kind differently (three
@@ -352,4 +352,13 @@ impl Recorder {
 /// Zero is kept as the histogram's lowest value, one.
 fn record(histogram: &mut Histogram<u32>, value: f64) {
     histogram.saturating_record((value as u64).max(1));
+}
+
+/// Not a number where nothing was recorded.
+fn quantile_of(histogram: &Histogram<u64>, quantile: f64) -> f64 {
+    if histogram.is_empty() {
+        f64::NAN
+    } else {
+        histogram.value_at_quantile(quantile) as f64
+    }
 }

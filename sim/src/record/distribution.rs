@@ -7,7 +7,7 @@ use hdrhistogram::Histogram;
 
 use crate::outcome::Cdf;
 
-use super::{MILLICORE_TENTHS, Slack, histogram};
+use super::{MILLICORE_TENTHS, Slack, histogram, quantile_of};
 
 /// The published script drops containers that never use this much.
 const BUSY_CORES: f64 = 0.3;
@@ -34,11 +34,7 @@ pub(crate) struct Distribution {
 impl Distribution {
     /// The value at `quantile`; not a number where nothing was recorded.
     pub(crate) fn quantile(&self, quantile: f64) -> f64 {
-        if self.histogram.is_empty() {
-            f64::NAN
-        } else {
-            (self.scale)(self.histogram.value_at_quantile(quantile) as f64)
-        }
+        (self.scale)(quantile_of(&self.histogram, quantile))
     }
 
     /// Values at fixed quantiles, the same for all runs; none where nothing was
