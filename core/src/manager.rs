@@ -202,15 +202,14 @@ impl Manager {
         let mut found = Vec::new();
         match of {
             Measured::Resource(id) => {
-                if self.inventory.record(id, metric, value, at) {
+                if let Some(entry) = self.inventory.take(id, metric, value, at) {
                     self.monitor
-                        .sampled(now, id, metric, &self.inventory, &mut found);
+                        .sampled(now, metric, entry.source(), &mut found);
                 }
             }
             Measured::Instance(id) => {
                 let measured = (id, metric, value, at);
-                self.monitor
-                    .sampled_instance(now, measured, &self.inventory, &mut found);
+                self.monitor.sampled_instance(now, measured, &mut found);
             }
         }
         self.act_on(now, found, out);

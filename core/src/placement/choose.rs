@@ -70,7 +70,14 @@ impl Inventory {
     fn first_ranked(&mut self, query: &Query<'_>, now: Time) -> Option<Choice> {
         self.rerank();
         let mut passed = Passed::default();
-        for entry in self.ranked(query.kind) {
+        for (slot, free) in self.ranked(query.kind) {
+            // Of the first that is passed over the reason is told, so that it is
+            // judged in full.
+            if passed.count > 0 && self.placing.aware && !free.fits(&query.demand) {
+                passed.count += 1;
+                continue;
+            }
+            let entry = &self.slots[slot as usize];
             match self.reject(entry, query, now) {
                 None => return Some(self.chosen(entry, passed, query, now)),
                 Some(why) => {

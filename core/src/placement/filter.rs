@@ -139,19 +139,12 @@ impl Inventory {
 }
 
 fn short(entry: &Entry, demand: &Demand) -> Option<Short> {
-    let capacity = &entry.resource.capacity;
-    let over =
-        |used: u64, more: u64, of: Option<u64>| of.is_some_and(|of| used.saturating_add(more) > of);
-    let used = &entry.used;
-    if over(used.cpu.0, demand.cpu.0, capacity.cpu.map(|c| c.0)) {
+    let free = entry.free();
+    if demand.cpu.0 > free.cpu {
         Some(Short::Cpu)
-    } else if over(used.memory.0, demand.memory.0, capacity.memory.map(|m| m.0)) {
+    } else if demand.memory.0 > free.memory {
         Some(Short::Memory)
-    } else if over(
-        used.storage.0,
-        demand.storage.0,
-        capacity.storage.map(|s| s.0),
-    ) {
+    } else if demand.storage.0 > free.storage {
         Some(Short::Storage)
     } else {
         None

@@ -7,16 +7,16 @@
 //! and none ends before it. (The original frees a lock on any error, with the
 //! machine still running.)
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
 
 use super::resource::{Capacity, Demand, PartKind, Resource};
 use super::score::{Rank, rank};
 use crate::id::{DeploymentId, InstanceId, ResourceId};
 use crate::manager::config::Placing;
 use crate::slo::Metric;
-use crate::slo::monitor::Lookup;
+use crate::slo::monitor::{Lookup, Source};
 use crate::slo::readings::{Known, Readings};
-use crate::units::{Bytes, Cores, Span, Time};
+use crate::units::{Span, Time};
 
 /// An instance that is, or may be, on a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,8 +43,11 @@ pub(crate) struct Entry {
 pub struct Inventory {
     pub(super) placing: Placing,
     pub(super) stale_after: Span,
-    pub(super) entries: BTreeMap<ResourceId, u32>,
+    entries: HashMap<ResourceId, u32>,
     pub(super) slots: Vec<Entry>,
+    /// What is free on each slot: most of those that a placement passes over are
+    /// full, and are recognised here without a look at all the rest.
+    free: Vec<Free>,
     /// The best first, for functions and for services.
     ranks: [BTreeSet<(Rank, ResourceId, u32)>; 2],
     /// Those whose rank is out of date.
@@ -57,8 +60,9 @@ impl Inventory {
         Inventory {
             placing,
             stale_after,
-            entries: BTreeMap::new(),
+            entries: HashMap::new(),
             slots: Vec::new(),
+            free: Vec::new(),
             ranks: [BTreeSet::new(), BTreeSet::new()],
             moved: Vec::new(),
         }
@@ -75,8 +79,10 @@ impl Inventory {
     }
 
     /// The resources in the order of their names.
-    pub fn ids(&self) -> impl Iterator<Item = ResourceId> {
-        self.entries.keys().copied()
+    pub fn ids(&self) -> impl Iterator<Item = ResourceId> + use<> {
+        let mut ids: Vec<ResourceId> = self.slots.iter().map(|e| e.resource.id).collect();
+        ids.sort_unstable();
+        ids.into_iter()
     }
 
     /// What a resource is, if it exists.
@@ -101,9 +107,11 @@ impl Inventory {
         if let Some(&slot) = self.entries.get(&id) {
             self.unrank(slot);
             self.slots[slot as usize].resource = resource;
+            self.recount(slot);
         } else {
             let slot = self.slots.len() as u32;
             self.entries.insert(id, slot);
+            self.free.push(Free::default());
             self.slots.push(Entry {
                 resource,
                 readings: Readings::default(),
@@ -112,6 +120,7 @@ impl Inventory {
                 ranked: None,
             });
             self.moved.push(slot);
+            self.recount(slot);
         }
     }
 
@@ -127,6 +136,7 @@ impl Inventory {
             self.unrank(last);
         }
         self.slots.swap_remove(slot as usize);
+        self.free.swap_remove(slot as usize);
         self.moved.retain(|&other| other != slot && other != last);
         if slot != last {
             let moved = self.slots[slot as usize].resource.id;
@@ -137,14 +147,25 @@ impl Inventory {
 
     /// Takes a sample; false if it is of no use.
     pub fn record(&mut self, id: ResourceId, metric: Metric, value: f64, at: Time) -> bool {
-        let Some(&slot) = self.entries.get(&id) else {
-            return false;
-        };
-        let recorded = self.slots[slot as usize].readings.record(metric, value, at);
-        if recorded && metric == Metric::Latency {
+        self.take(id, metric, value, at).is_some()
+    }
+
+    /// Takes a sample. Returns the resource, unless the sample is of no use.
+    pub(crate) fn take(
+        &mut self,
+        id: ResourceId,
+        metric: Metric,
+        value: f64,
+        at: Time,
+    ) -> Option<&Entry> {
+        let slot = *self.entries.get(&id)?;
+        if !self.slots[slot as usize].readings.record(metric, value, at) {
+            return None;
+        }
+        if metric == Metric::Latency {
             self.unrank(slot);
         }
-        recorded
+        self.slots.get(slot as usize)
     }
 
     /// An instance is to be deployed on a resource.
@@ -157,6 +178,7 @@ impl Inventory {
         entry.used.cpu += occupant.demand.cpu;
         entry.used.memory += occupant.demand.memory;
         entry.used.storage += occupant.demand.storage;
+        self.recount(slot);
         self.unrank(slot);
     }
 
@@ -173,6 +195,7 @@ impl Inventory {
         entry.used.cpu -= demand.cpu;
         entry.used.memory -= demand.memory;
         entry.used.storage -= demand.storage;
+        self.recount(slot);
         self.unrank(slot);
     }
 
@@ -194,10 +217,16 @@ impl Inventory {
     }
 
     /// Resources of a kind, the best first, as of the last
-    /// [`rerank`](Inventory::rerank).
-    pub(super) fn ranked(&self, kind: PartKind) -> impl Iterator<Item = &Entry> {
+    /// [`rerank`](Inventory::rerank), with what is free on each.
+    pub(super) fn ranked(&self, kind: PartKind) -> impl Iterator<Item = (u32, &Free)> {
         let ranks = &self.ranks[place(kind)];
-        ranks.iter().map(|&(_, _, slot)| &self.slots[slot as usize])
+        ranks
+            .iter()
+            .map(|&(_, _, slot)| (slot, &self.free[slot as usize]))
+    }
+
+    fn recount(&mut self, slot: u32) {
+        self.free[slot as usize] = self.slots[slot as usize].free();
     }
 
     /// What counts for a resource's rank is about to be or has been changed; but
@@ -222,11 +251,50 @@ impl Inventory {
                 Known::Number(now.since(at).as_secs_f64())
             });
         }
-        described(&entry.resource, metric)
+        entry.resource.described(metric)
+    }
+}
+
+/// What is free on a resource, in the smallest units; without limit, the largest
+/// number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Free {
+    pub(super) cpu: u64,
+    pub(super) memory: u64,
+    pub(super) storage: u64,
+}
+
+impl Free {
+    pub(super) fn fits(&self, demand: &Demand) -> bool {
+        demand.cpu.0 <= self.cpu
+            && demand.memory.0 <= self.memory
+            && demand.storage.0 <= self.storage
     }
 }
 
 impl Entry {
+    /// As the monitor sees it.
+    pub(crate) fn source(&self) -> Source<'_> {
+        Source {
+            readings: &self.readings,
+            resource: &self.resource,
+        }
+    }
+
+    pub(super) fn free(&self) -> Free {
+        let Capacity {
+            cpu,
+            memory,
+            storage,
+        } = self.resource.capacity;
+        let free = |of: Option<u64>, used: u64| of.map_or(u64::MAX, |of| of.saturating_sub(used));
+        Free {
+            cpu: free(cpu.map(|c| c.0), self.used.cpu.0),
+            memory: free(memory.map(|m| m.0), self.used.memory.0),
+            storage: free(storage.map(|s| s.0), self.used.storage.0),
+        }
+    }
+
     pub(crate) fn locked_by(&self) -> Option<DeploymentId> {
         let exclusive = self.occupants.iter().find(|occupant| occupant.exclusive);
         exclusive.map(|occupant| occupant.instance.part.deployment)
@@ -251,15 +319,8 @@ impl Entry {
 }
 
 impl Lookup for Inventory {
-    fn readings(&self, resource: ResourceId) -> Option<&Readings> {
-        Some(&self.entry(resource)?.readings)
-    }
-
-    fn described(&self, resource: ResourceId, metric: Metric) -> Known<'_> {
-        match self.entry(resource) {
-            Some(entry) => described(&entry.resource, metric),
-            None => Known::Missing,
-        }
+    fn source(&self, resource: ResourceId) -> Option<Source<'_>> {
+        self.entry(resource).map(Entry::source)
     }
 }
 
@@ -267,27 +328,5 @@ fn place(kind: PartKind) -> usize {
     match kind {
         PartKind::Function => 0,
         PartKind::Service => 1,
-    }
-}
-
-/// What the description of a resource says of a metric; a capacity without limit
-/// is the largest number there is (not infinity, which journals cannot hold).
-fn described(resource: &Resource, metric: Metric) -> Known<'_> {
-    let capacity = &resource.capacity;
-    let bytes = |bytes: Option<Bytes>| Known::Number(bytes.map_or(f64::MAX, |b| b.0 as f64));
-    match metric {
-        Metric::Cost => resource.cost.map_or(Known::Missing, Known::Number),
-        Metric::CpuTotal => Known::Number(capacity.cpu.map_or(f64::MAX, Cores::as_f64)),
-        Metric::MemoryTotal => bytes(capacity.memory),
-        Metric::StorageTotal => bytes(capacity.storage),
-        Metric::InstanceType => match &resource.instance_type {
-            Some(name) => Known::Name(name),
-            None => Known::Missing,
-        },
-        Metric::Region => Known::Name(&resource.region),
-        Metric::Provider => Known::Name(&resource.provider),
-        Metric::Platform => Known::Name(resource.platform.name()),
-        Metric::Environment => Known::Name(&resource.environment),
-        _ => Known::Missing,
     }
 }

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::id::ResourceId;
+use crate::slo::Metric;
+use crate::slo::readings::Known;
 use crate::units::{Bytes, Cores};
 
 /// What runs on a resource.
@@ -105,4 +107,28 @@ pub struct Resource {
     pub capacity: Capacity,
     /// Whether a deployment may have it for itself.
     pub lockable: bool,
+}
+
+impl Resource {
+    /// What the description of a resource says of a metric; a capacity without limit
+    /// is the largest number there is (not infinity, which journals cannot hold).
+    pub(crate) fn described(&self, metric: Metric) -> Known<'_> {
+        let capacity = &self.capacity;
+        let bytes = |bytes: Option<Bytes>| Known::Number(bytes.map_or(f64::MAX, |b| b.0 as f64));
+        match metric {
+            Metric::Cost => self.cost.map_or(Known::Missing, Known::Number),
+            Metric::CpuTotal => Known::Number(capacity.cpu.map_or(f64::MAX, Cores::as_f64)),
+            Metric::MemoryTotal => bytes(capacity.memory),
+            Metric::StorageTotal => bytes(capacity.storage),
+            Metric::InstanceType => match &self.instance_type {
+                Some(name) => Known::Name(name),
+                None => Known::Missing,
+            },
+            Metric::Region => Known::Name(&self.region),
+            Metric::Provider => Known::Name(&self.provider),
+            Metric::Platform => Known::Name(self.platform.name()),
+            Metric::Environment => Known::Name(&self.environment),
+            _ => Known::Missing,
+        }
+    }
 }

@@ -5,7 +5,7 @@
 //! deployment that stand there share it, except for metrics of an instance. The
 //! cost of a sample is the number of watches on that metric of that resource.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::metric::{Metric, Origin};
 use super::objective::{Condition, Objective, Value};
@@ -13,6 +13,7 @@ use super::readings::{Known, Readings};
 use super::watch::{Edge, State, Verdict};
 use crate::id::{DeploymentId, InstanceId, ResourceId};
 use crate::manager::config::Monitoring;
+use crate::placement::Resource;
 use crate::units::{Span, Time};
 
 /// Names a watch as long as it lives.
@@ -54,26 +55,37 @@ pub(crate) struct Finding {
     pub(crate) value: Value,
 }
 
+/// A resource as it is measured and described.
+#[derive(Clone, Copy)]
+pub(crate) struct Source<'a> {
+    pub(crate) readings: &'a Readings,
+    pub(crate) resource: &'a Resource,
+}
+
 /// Where the values of resources come from.
 pub(crate) trait Lookup {
-    /// The readings of a resource, if it exists.
-    fn readings(&self, resource: ResourceId) -> Option<&Readings>;
-    /// What the inventory says of a metric of [`Origin::Inventory`].
-    fn described(&self, resource: ResourceId, metric: Metric) -> Known<'_>;
+    /// A resource, if it exists.
+    fn source(&self, resource: ResourceId) -> Option<Source<'_>>;
 }
 
 /// Everything that is watched.
 #[derive(Debug)]
 pub(crate) struct Monitor {
-    config: Monitoring,
-    watches: Vec<Option<Watch>>,
+    watches: Watches,
     free: Vec<u32>,
     /// Sorted by metric and name.
-    by_resource: BTreeMap<ResourceId, Vec<(Metric, WatchId)>>,
+    by_resource: HashMap<ResourceId, Vec<(Metric, WatchId)>>,
     instances: BTreeMap<InstanceId, Instance>,
+    next_period: Option<Time>,
+}
+
+/// The watches themselves, and when time alone makes them due.
+#[derive(Debug)]
+struct Watches {
+    config: Monitoring,
+    slots: Vec<Option<Watch>>,
     /// Each watch that has one with its `due`.
     due: BTreeSet<(Time, WatchId)>,
-    next_period: Option<Time>,
 }
 
 /// An instance that is watched.
@@ -87,21 +99,23 @@ impl Monitor {
     pub(crate) fn new(config: Monitoring, now: Time) -> Monitor {
         Monitor {
             next_period: config.period.map(|period| now + period),
-            due: BTreeSet::new(),
-            config,
-            watches: Vec::new(),
+            watches: Watches {
+                config,
+                slots: Vec::new(),
+                due: BTreeSet::new(),
+            },
             free: Vec::new(),
-            by_resource: BTreeMap::new(),
+            by_resource: HashMap::new(),
             instances: BTreeMap::new(),
         }
     }
 
     pub(crate) fn get(&self, id: WatchId) -> Option<&Watch> {
-        self.watches.get(id.0 as usize)?.as_ref()
+        self.watches.slots.get(id.0 as usize)?.as_ref()
     }
 
     pub(crate) fn get_mut(&mut self, id: WatchId) -> Option<&mut Watch> {
-        self.watches.get_mut(id.0 as usize)?.as_mut()
+        self.watches.slots.get_mut(id.0 as usize)?.as_mut()
     }
 
     /// The watches of an instance.
@@ -170,12 +184,12 @@ impl Monitor {
         lookup: &impl Lookup,
         found: &mut Vec<Finding>,
     ) {
-        if !self.config.push {
+        if !self.watches.config.push {
             return;
         }
         let ids = self.instances.get(&instance).map(|i| i.watches.clone());
         for id in ids.unwrap_or_default() {
-            self.judge(now, id, lookup, found);
+            self.look(now, id, lookup, found);
         }
     }
 
@@ -191,11 +205,11 @@ impl Monitor {
             };
             watch.users.retain(|&user| user != instance);
             if watch.users.is_empty()
-                && let Some(watch) = self.watches[id.0 as usize].take()
+                && let Some(watch) = self.watches.slots[id.0 as usize].take()
             {
                 self.free.push(id.0);
                 if let Some(due) = watch.due {
-                    self.due.remove(&(due, id));
+                    self.watches.due.remove(&(due, id));
                 }
                 if let Some(list) = self.by_resource.get_mut(&watch.resource) {
                     list.retain(|&(_, other)| other != id);
@@ -228,12 +242,12 @@ impl Monitor {
         let place = (watch.resource, watch.objective.metric);
         let id = match self.free.pop() {
             Some(id) => {
-                self.watches[id as usize] = Some(watch);
+                self.watches.slots[id as usize] = Some(watch);
                 WatchId(id)
             }
             None => {
-                self.watches.push(Some(watch));
-                WatchId(self.watches.len() as u32 - 1)
+                self.watches.slots.push(Some(watch));
+                WatchId(self.watches.slots.len() as u32 - 1)
             }
         };
         let list = self.by_resource.entry(place.0).or_default();
@@ -244,51 +258,37 @@ impl Monitor {
 
     /// The watches of one metric of a resource and of its instances.
     fn on(&self, resource: ResourceId, metric: Metric) -> impl Iterator<Item = WatchId> {
-        let list = self
-            .by_resource
-            .get(&resource)
-            .map_or(&[][..], Vec::as_slice);
-        let from = list.partition_point(|&(other, _)| other < metric);
-        list[from..]
-            .iter()
-            .take_while(move |&&(other, _)| other == metric)
-            .map(|&(_, id)| id)
+        let list = self.by_resource.get(&resource);
+        of_metric(list.map_or(&[], Vec::as_slice), metric)
     }
 
     /// A metric of a resource has a new value.
     pub(crate) fn sampled(
         &mut self,
         now: Time,
-        resource: ResourceId,
         metric: Metric,
-        lookup: &impl Lookup,
+        source: Source<'_>,
         found: &mut Vec<Finding>,
     ) {
-        if !self.config.push {
+        if !self.watches.config.push {
             return;
         }
+        let Some(list) = self.by_resource.get(&source.resource.id) else {
+            return;
+        };
         // The age of a resource's newest sample has changed as well.
         for metric in [metric, Metric::Staleness] {
-            let Some(list) = self.by_resource.get(&resource) else {
-                return;
-            };
-            let from = list.partition_point(|&(other, _)| other < metric);
-            let mut index = from;
-            while let Some(&(other, id)) = self.by_resource[&resource].get(index)
-                && other == metric
-            {
-                self.judge(now, id, lookup, found);
-                index += 1;
+            for id in of_metric(list, metric) {
+                self.watches.judge(now, id, Some(source), None, found);
             }
         }
     }
 
-    /// A metric of an instance has a new value. False if it is not watched.
+    /// A metric of an instance has a new value.
     pub(crate) fn sampled_instance(
         &mut self,
         now: Time,
         (instance, metric, value, at): (InstanceId, Metric, f64, Time),
-        lookup: &impl Lookup,
         found: &mut Vec<Finding>,
     ) {
         let Some(entry) = self.instances.get_mut(&instance) else {
@@ -297,13 +297,16 @@ impl Monitor {
         if metric.origin() != Origin::Instance || !entry.readings.record(metric, value, at) {
             return;
         }
-        if !self.config.push {
+        if !self.watches.config.push {
             return;
         }
-        for index in 0..entry.watches.len() {
-            let id = self.instances[&instance].watches[index];
-            if self.get(id).is_some_and(|w| w.objective.metric == metric) {
-                self.judge(now, id, lookup, found);
+        for &id in &entry.watches {
+            let watch = self.watches.slots.get(id.0 as usize);
+            if let Some(Some(watch)) = watch
+                && watch.objective.metric == metric
+            {
+                let readings = Some(&entry.readings);
+                self.watches.judge(now, id, None, readings, found);
             }
         }
     }
@@ -316,61 +319,81 @@ impl Monitor {
         lookup: &impl Lookup,
         found: &mut Vec<Finding>,
     ) {
-        if !self.config.push {
+        if !self.watches.config.push {
             return;
         }
-        let list = self.by_resource.get(&resource).cloned().unwrap_or_default();
-        for (metric, id) in list {
+        let source = lookup.source(resource);
+        let list = self.by_resource.get(&resource);
+        for &(metric, id) in list.map_or(&[][..], Vec::as_slice) {
             if metric.origin() == Origin::Inventory {
-                self.judge(now, id, lookup, found);
+                self.watches.judge(now, id, source, None, found);
             }
         }
     }
 
     /// Judges everything, as the original does at each period.
     fn evaluate(&mut self, now: Time, lookup: &impl Lookup, found: &mut Vec<Finding>) {
-        for index in 0..self.watches.len() {
-            if self.watches[index].is_some() {
-                self.judge(now, WatchId(index as u32), lookup, found);
-            }
+        for index in 0..self.watches.slots.len() {
+            self.look(now, WatchId(index as u32), lookup, found);
         }
+    }
+
+    /// Judges one watch by what is known of whom it watches.
+    fn look(&mut self, now: Time, id: WatchId, lookup: &impl Lookup, found: &mut Vec<Finding>) {
+        let Some(watch) = self.get(id) else {
+            return;
+        };
+        let source = lookup.source(watch.resource);
+        let instance = watch.instance.and_then(|one| self.instances.get(&one));
+        let own = instance.map(|one| &one.readings);
+        self.watches.judge(now, id, source, own, found);
     }
 
     /// When [`wake`](Monitor::wake) must be called next.
     pub(crate) fn next_wake(&self) -> Option<Time> {
-        let due = self.due.first().map(|&(at, _)| at);
+        let due = self.watches.due.first().map(|&(at, _)| at);
         [due, self.next_period].into_iter().flatten().min()
     }
 
     /// Judges what time alone may have changed, and everything if the period is
     /// over.
     pub(crate) fn wake(&mut self, now: Time, lookup: &impl Lookup, found: &mut Vec<Finding>) {
-        while let Some(&(at, id)) = self.due.first()
+        while let Some(&(at, id)) = self.watches.due.first()
             && at <= now
         {
-            self.due.remove(&(at, id));
+            self.watches.due.remove(&(at, id));
             if let Some(watch) = self.get_mut(id) {
                 watch.due = None;
             }
-            self.judge(now, id, lookup, found);
+            self.look(now, id, lookup, found);
         }
         if self.next_period.is_some_and(|at| at <= now) {
             self.evaluate(now, lookup, found);
-            self.next_period = self.config.period.map(|period| now + period);
+            self.next_period = self.watches.config.period.map(|period| now + period);
         }
     }
+}
 
-    fn judge(&mut self, now: Time, id: WatchId, lookup: &impl Lookup, found: &mut Vec<Finding>) {
-        let Some(Some(watch)) = self.watches.get_mut(id.0 as usize) else {
+impl Watches {
+    /// Judges one watch by its resource or, for metrics of an instance, by `own`.
+    fn judge(
+        &mut self,
+        now: Time,
+        id: WatchId,
+        source: Option<Source<'_>>,
+        own: Option<&Readings>,
+        found: &mut Vec<Finding>,
+    ) {
+        let Some(Some(watch)) = self.slots.get_mut(id.0 as usize) else {
             return;
         };
-        let readings = match watch.instance {
-            Some(instance) => self.instances.get(&instance).map(|i| &i.readings),
-            None => lookup.readings(watch.resource),
-        };
         let metric = watch.objective.metric;
+        let readings = own.or(source.map(|source| source.readings));
         let (known, last) = match metric.origin() {
-            Origin::Inventory => (lookup.described(watch.resource, metric), None),
+            Origin::Inventory => {
+                let described = source.map(|source| source.resource.described(metric));
+                (described.unwrap_or(Known::Missing), None)
+            }
             Origin::Age => {
                 let newest = readings.and_then(Readings::newest);
                 let age = newest.map(|at| now.since(at).as_secs_f64());
@@ -425,6 +448,15 @@ impl Monitor {
             }
         }
     }
+}
+
+/// The watches of one metric in a list that is sorted by it.
+fn of_metric(list: &[(Metric, WatchId)], metric: Metric) -> impl Iterator<Item = WatchId> {
+    let from = list.partition_point(|&(other, _)| other < metric);
+    list[from..]
+        .iter()
+        .take_while(move |&&(other, _)| other == metric)
+        .map(|&(_, id)| id)
 }
 
 /// When the age of what was measured at `newest` next crosses a limit of
