@@ -3,11 +3,12 @@
 use comfy_table::presets::NOTHING;
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table};
 
+use crate::compare::front::Rival;
 use crate::compare::{Comparison, Comparisons, Verdict};
 use crate::run::Results;
 use crate::run::cell::Finished;
 use crate::scenario::Scenario;
-use crate::scenario::format::{Claim, Form};
+use crate::scenario::format::{Claim, Form, Front, Over};
 
 /// The columns of the cell table where the scenario names none, and how their heads
 /// read: metric, head, digits after the point.
@@ -131,26 +132,30 @@ fn shown(scenario: &Scenario, results: &Results) -> Vec<Column> {
         return METRICS.iter().map(column).collect();
     }
     let column = |metric: &String| {
-        let known = METRICS.iter().find(|(name, ..)| name == metric);
         let highest = results.cells.iter().filter_map(|seeds| mean(seeds, metric));
         Column {
             metric: metric.clone(),
-            head: match known {
-                Some((_, head, _)) => (*head).to_owned(),
-                None => head(metric, results),
-            },
-            digits: match highest.map(f64::abs).fold(0.0, f64::max) {
-                value if value >= 1000.0 => 0,
-                value if value >= 10.0 => 1,
-                _ => 3,
-            },
+            head: title(metric, results),
+            digits: digits_for(highest.map(f64::abs).fold(0.0, f64::max)),
         }
     };
     scenario.file.show.iter().map(column).collect()
 }
 
+/// Digits after the point for numbers up to `highest`.
+fn digits_for(highest: f64) -> usize {
+    match highest {
+        value if value >= 1000.0 => 0,
+        value if value >= 10.0 => 1,
+        _ => 3,
+    }
+}
+
 /// The head of a metric's column: its name over its unit.
-fn head(metric: &str, results: &Results) -> String {
+fn title(metric: &str, results: &Results) -> String {
+    if let Some((_, head, _)) = METRICS.iter().find(|(name, ..)| *name == metric) {
+        return (*head).to_owned();
+    }
     let mut all = results.cells.iter().flatten().flatten();
     let unit = all.find_map(|finished| {
         let found = finished.metrics.iter().find(|known| known.name == metric)?;
@@ -161,6 +166,42 @@ fn head(metric: &str, results: &Results) -> String {
         .strip_suffix(&format!("_{}", unit.to_lowercase()))
         .unwrap_or(metric);
     format!("{}\n[{unit}]", name.replace('_', " "))
+}
+
+/// The rivals of a scenario's `[front]`.
+pub fn front(front: &Front, rivals: &[Rival], results: &Results) -> String {
+    let mut table = plain();
+    let mut head = vec![front.column.clone()];
+    head.extend(front.metric.iter().map(|metric| {
+        let over = match metric.over {
+            Over::Mean => "",
+            Over::GeometricMean => "geometric\n",
+            Over::Sum => "sum of\n",
+        };
+        format!("{over}{}", title(&metric.name, results))
+    }));
+    head.push("dominated by".to_owned());
+    table.set_header(head);
+    for rival in rivals {
+        let mut row = vec![Cell::new(&rival.label)];
+        for (index, &value) in rival.values.iter().enumerate() {
+            let highest = rivals.iter().map(|rival| rival.values[index].abs());
+            let digits = digits_for(highest.fold(0.0, f64::max));
+            let text = if value.is_nan() {
+                "-".to_owned()
+            } else {
+                format!("{value:.digits$}")
+            };
+            row.push(Cell::new(text).set_alignment(CellAlignment::Right));
+        }
+        let by = match rival.dominated_by.as_slice() {
+            [] => "nobody".to_owned(),
+            some => some.join(", "),
+        };
+        row.push(Cell::new(by));
+        table.add_row(row);
+    }
+    format!("over all cells\n{}", trimmed(&table))
 }
 
 /// The mean of a metric over the seeds that measured it.

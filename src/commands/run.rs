@@ -8,7 +8,7 @@ use std::time::{Instant, SystemTime};
 use crate::cli::RunArgs;
 use crate::commands::overview::{self, Ending};
 use crate::commands::{changes, print, report};
-use crate::compare::{Verdict, entries};
+use crate::compare::{Verdict, entries, front};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::expect;
@@ -145,6 +145,10 @@ fn one(
     if scenario.file.run.cdf {
         store.put("cdf.csv", &summary::cdf(scenario, &results)?)?;
     }
+    let rivals = front::rivals(scenario, &results);
+    if let Some(front) = &scenario.file.front {
+        store.put("front.csv", &front::table(front, &rivals)?)?;
+    }
     store.put("comparison.csv", &entries::table(scenario, &comparisons)?)?;
     store.put("manifest.json", &manifest::manifest(scenario)?)?;
     let took = clock.elapsed();
@@ -154,6 +158,9 @@ fn one(
 
     if !args.quiet {
         print(&table::cells(scenario, &results));
+        if let Some(front) = &scenario.file.front {
+            print(&table::front(front, &rivals, &results));
+        }
         if !comparisons.entries.is_empty() {
             print(&table::comparison(&comparisons));
         }

@@ -163,8 +163,8 @@ pub fn evaluate(scenario: &Scenario, results: &Results) -> Result<Comparisons, E
     Ok(Comparisons { entries, left_out })
 }
 
-/// Refuses metrics in `show`, `[[expect]]` and `[[compare]]` entries that cells do
-/// not give.
+/// Refuses metrics in `show`, `[front]`, `[[expect]]` and `[[compare]]` entries that
+/// cells do not give.
 ///
 /// # Errors
 /// When there is one.
@@ -174,6 +174,7 @@ pub fn check_metrics(scenario: &Scenario) -> Result<(), Error> {
     let entry =
         |table: &str, index: usize| [table, &index.to_string(), "metric"].map(str::to_owned);
     let shown = scenario.file.show.iter().enumerate();
+    let ranked = scenario.file.front.iter().flat_map(|front| &front.metric);
     let asked: Vec<(Vec<String>, &String)> = shown
         .map(|(index, metric)| (vec!["show".to_owned(), index.to_string()], metric))
         .chain(
@@ -186,6 +187,10 @@ pub fn check_metrics(scenario: &Scenario) -> Result<(), Error> {
                 .enumerate()
                 .map(|(index, metric)| (entry("compare", index).to_vec(), metric)),
         )
+        .chain(ranked.enumerate().map(|(index, metric)| {
+            let keys = ["front", "metric", &index.to_string(), "name"];
+            (keys.map(str::to_owned).to_vec(), &metric.name)
+        }))
         .collect();
     if asked.is_empty() {
         return Ok(());

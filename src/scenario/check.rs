@@ -6,7 +6,9 @@ use tidegate_core::Span;
 use tidegate_workloads::{FileError, file};
 
 use crate::scenario::column;
-use crate::scenario::format::{Compare, Expect, Form, ScenarioFile, Seeds, Where, World, label};
+use crate::scenario::format::{
+    Compare, Expect, Form, Front, ScenarioFile, Seeds, Where, World, label,
+};
 use crate::scenario::layer::Document;
 use crate::scenario::pieces::Kind;
 use crate::scenario::recording;
@@ -85,6 +87,9 @@ pub(crate) fn shape(document: &Document, file: &ScenarioFile) -> Result<(), File
         let index = index.to_string();
         selection(document, file, &["expect", &index, "where"], &expect.cells)?;
         expectation(document, &index, expect)?;
+    }
+    if let Some(asked) = &file.front {
+        front(document, file, asked)?;
     }
     for (index, compare) in file.compare.iter().enumerate() {
         comparison(document, file, &index.to_string(), compare)?;
@@ -202,6 +207,25 @@ fn expectation(document: &Document, index: &str, expect: &Expect) -> Result<(), 
         )),
         _ => Ok(()),
     }
+}
+
+/// A front needs a column of the matrix and something that counts.
+fn front(document: &Document, file: &ScenarioFile, front: &Front) -> Result<(), FileError> {
+    if !file.matrix.contains_key(&front.column) {
+        let known: Vec<&str> = file.matrix.keys().map(String::as_str).collect();
+        let error = document.error(
+            &["front", "column"],
+            format!("the matrix has no column `{}`", front.column),
+        );
+        return Err(error.with_help(format!("it has {}", known.join(", "))));
+    }
+    if front.metric.iter().all(|metric| metric.best.is_none()) {
+        return Err(document.error(
+            &["front", "metric"],
+            "none of these metrics counts: one needs `best = \"highest\"` or `\"lowest\"`",
+        ));
+    }
+    Ok(())
 }
 
 fn comparison(

@@ -69,6 +69,8 @@ pub struct ScenarioFile {
     /// Figures of a paper to lay the results beside.
     #[serde(default)]
     pub compare: Vec<Compare>,
+    /// Who is beaten by whom, over all cells.
+    pub front: Option<Front>,
 }
 
 /// How long, how often and where each cell runs.
@@ -358,6 +360,53 @@ pub struct Expect {
     pub min: Option<f64>,
     /// It must be at most this.
     pub max: Option<f64>,
+}
+
+/// The values of one column against each other, over all cells: who is on the
+/// Pareto front, and who is dominated by whom.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Front {
+    /// The column whose values compete, such as "allocator".
+    pub column: String,
+    /// What is shown, and what counts.
+    pub metric: Vec<FrontMetric>,
+}
+
+/// A metric of a [`Front`].
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FrontMetric {
+    /// Its name.
+    pub name: String,
+    /// Which end is better; if not given the metric is shown and does not count.
+    pub best: Option<Best>,
+    /// How cells and seeds become one number; the mean if not given.
+    #[serde(default)]
+    pub over: Over,
+}
+
+/// Which end of a metric is better.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Best {
+    /// More is better.
+    Highest,
+    /// Less is better.
+    Lowest,
+}
+
+/// How cells and seeds become one number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Over {
+    /// Their mean.
+    #[default]
+    Mean,
+    /// Their geometric mean: for numbers of very different sizes, such as tails.
+    GeometricMean,
+    /// The sum over cells, and the mean of that over seeds.
+    Sum,
 }
 
 /// A figure of a paper to lay the results beside.

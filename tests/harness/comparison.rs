@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use tidegate::compare::{Verdict, entries};
+use tidegate::compare::{Verdict, entries, front};
 use tidegate::run::Results;
 use tidegate::run::cell::{Finished, Metric};
 use tidegate::scenario::layer::Document;
@@ -209,4 +209,36 @@ take = "min"
         table::cells(&scenario, &results),
         table::comparison(&comparisons)
     ));
+}
+
+#[test]
+fn the_front_is_whom_nobody_dominates() {
+    let front = r#"
+[front]
+column = "allocator"
+metric = [
+    { name = "throughput_rps", best = "highest" },
+    { name = "latency_p999_ms", best = "lowest", over = "geometric-mean" },
+    { name = "mem_slack_p50_mib", over = "sum" },
+]
+"#;
+    let head = SCENARIO.split("[[compare]]").next().unwrap_or_default();
+    let scenario = resolve(&format!("{head}{front}"));
+    let results = results(&VALUES, 1.0);
+    let rivals = front::rivals(&scenario, &results);
+    let [fixed, escra, autopilot] = rivals.as_slice() else {
+        panic!("{rivals:?}");
+    };
+    // Mean, geometric mean and sum of pair and single.
+    assert_eq!(fixed.values[0], 150.0);
+    assert!((fixed.values[1] - 3200f64.sqrt()).abs() < 1e-9);
+    assert_eq!(fixed.values[2], 20.0);
+    // Escra serves more with a shorter tail; Autopilot serves yet more, and its tail
+    // of sqrt(90 x 10) is shorter still.
+    assert_eq!(fixed.dominated_by, ["escra", "autopilot"]);
+    assert_eq!(escra.dominated_by, ["autopilot"]);
+    assert_eq!(autopilot.dominated_by, [""; 0]);
+    let front = scenario.file.front.as_ref().unwrap();
+    insta::assert_snapshot!(table::front(front, &rivals, &results));
+    insta::assert_snapshot!(String::from_utf8(front::table(front, &rivals).unwrap()).unwrap());
 }
