@@ -13,10 +13,30 @@ pub struct Limits {
     pub memory: Bytes,
 }
 
+impl Limits {
+    /// Nothing of either.
+    pub const NONE: Limits = Limits {
+        cpu: Cores::ZERO,
+        memory: Bytes::ZERO,
+    };
+}
+
+/// What a policy promises of the limits in force on hosts, for whoever checks it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Bounds {
+    /// The sum of CPU limits is never above this.
+    pub cpu: Option<Cores>,
+    /// The sum of memory limits is never above this.
+    pub memory: Option<Bytes>,
+    /// No CPU limit falls below this, or below what the container was admitted
+    /// with if that is less.
+    pub floor: Cores,
+}
+
 /// Sets container limits. One implementation per policy.
 ///
 /// The world calls [`admit`](Allocator::admit) once per container before it
-/// starts, then [`observe`](Allocator::observe) for each thing that happens and
+/// starts (again after [`Observation::Lost`]), then [`observe`](Allocator::observe) for each thing that happens and
 /// [`wake`](Allocator::wake) when the time of
 /// [`next_wake`](Allocator::next_wake) has come. `now` never goes back.
 /// Decisions are appended to `out`, in the order in which they must be sent.
@@ -49,11 +69,18 @@ pub trait Allocator {
         false
     }
 
+    /// What this policy promises.
+    fn bounds(&self) -> Bounds {
+        Bounds::default()
+    }
+
     /// The half of this policy that decides on `host`, if it has one. It is a
     /// machine like this one: it admits the host's containers (their CPU limits
     /// are then its), sees their CPU, and answers with commands for that host and
     /// [`Command::Report`] for the controller, which it hears through
-    /// [`Observation::Share`].
+    /// [`Observation::Share`]. Asked for again when a host that was lost is back:
+    /// the new half knows nothing of the old one, and what was on its way to that
+    /// is not delivered.
     fn host_half(&mut self, host: HostId) -> Option<Box<dyn Allocator>> {
         let _ = host;
         None

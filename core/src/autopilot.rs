@@ -20,7 +20,7 @@ mod tests;
 
 pub use config::{Config, Recommender};
 
-use crate::allocator::{Allocator, Limits};
+use crate::allocator::{Allocator, Bounds, Limits};
 use crate::command::Command;
 use crate::config::ConfigError;
 use crate::observation::{Container, ContainerId, Observation};
@@ -105,6 +105,18 @@ impl Autopilot {
 
     fn tracked_mut(&mut self, id: ContainerId) -> Option<&mut Tracked> {
         self.tracked.get_mut(id.0 as usize)?.as_mut()
+    }
+
+    /// A container is gone; `keep` stays reserved for its return.
+    fn gone(&mut self, container: ContainerId, keep: Limits) {
+        self.cpu.vacate(container, keep.cpu.0);
+        self.memory.vacate(container, keep.memory.0);
+        if let Some(tracked) = self.tracked.get_mut(container.0 as usize) {
+            *tracked = None;
+        }
+        if self.cpu.members() == 0 {
+            self.next_update = None;
+        }
     }
 
     fn track(&self) -> Tracked {
@@ -310,15 +322,13 @@ impl Allocator for Autopilot {
                     tracked.oom = Some((sample.max(held), until));
                 }
             }
-            Observation::Stopped(container) => {
-                self.cpu.leave(container);
-                self.memory.leave(container);
-                if let Some(tracked) = self.tracked.get_mut(container.0 as usize) {
-                    *tracked = None;
-                }
-                if self.cpu.members() == 0 {
-                    self.next_update = None;
-                }
+            Observation::Stopped(container) => self.gone(container, Limits::NONE),
+            Observation::Lost(container) => {
+                let keep = Limits {
+                    cpu: self.config.cpu_initial,
+                    memory: self.config.memory_initial,
+                };
+                self.gone(container, keep);
             }
             Observation::CpuApplied { container, version } => {
                 self.cpu.applied(container, version);
@@ -380,5 +390,14 @@ impl Allocator for Autopilot {
 
     fn sampling(&self) -> Option<Span> {
         Some(self.config.sampling)
+    }
+
+    fn bounds(&self) -> Bounds {
+        Bounds {
+            cpu: self.cpu.bound().map(Cores),
+            memory: self.memory.bound().map(Bytes),
+            // Where not even the floors fit into Ω, they are cut as well.
+            floor: Cores::ZERO,
+        }
     }
 }

@@ -14,7 +14,7 @@ pub use config::Config;
 
 use std::collections::VecDeque;
 
-use crate::allocator::{Allocator, Limits};
+use crate::allocator::{Allocator, Bounds, Limits};
 use crate::command::Command;
 use crate::config::ConfigError;
 use crate::observation::{Container, ContainerId, CpuPeriod, Observation};
@@ -57,6 +57,22 @@ impl Captain {
             initial,
             config,
         })
+    }
+
+    fn initial(&self, container: ContainerId) -> Limits {
+        let initial = self.initial.get(container.0 as usize);
+        initial.copied().unwrap_or(Limits::NONE)
+    }
+
+    /// A container is gone; `keep` stays reserved for its return.
+    fn gone(&mut self, container: ContainerId, keep: Limits) {
+        self.pool.vacate(container, keep.cpu.0);
+        if let Some(service) = self.services.get_mut(container.0 as usize) {
+            *service = None;
+        }
+        if self.pool.members() == 0 {
+            self.next_sample = None;
+        }
     }
 
     fn report(&mut self, report: &CpuPeriod) {
@@ -233,15 +249,8 @@ impl Allocator for Captain {
             Observation::CpuApplied { container, version } => {
                 self.pool.applied(container, version);
             }
-            Observation::Stopped(container) => {
-                self.pool.leave(container);
-                if let Some(service) = self.services.get_mut(container.0 as usize) {
-                    *service = None;
-                }
-                if self.pool.members() == 0 {
-                    self.next_sample = None;
-                }
-            }
+            Observation::Stopped(container) => self.gone(container, Limits::NONE),
+            Observation::Lost(container) => self.gone(container, self.initial(container)),
             _ => {}
         }
     }
@@ -285,5 +294,13 @@ impl Allocator for Captain {
 
     fn wants_periods(&self) -> bool {
         true
+    }
+
+    fn bounds(&self) -> Bounds {
+        Bounds {
+            cpu: self.pool.bound().map(Cores),
+            memory: None,
+            floor: self.config.floor,
+        }
     }
 }

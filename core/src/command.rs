@@ -2,7 +2,8 @@
 //!
 //! Limit commands carry a version that grows per container and resource. A host
 //! that has carried out version *n* ignores anything older, so a late or doubled
-//! command never acts twice.
+//! command never acts twice. It answers what it ignores with what is in force: the
+//! answer to the first may have been lost.
 
 use crate::id::ContainerId;
 use crate::share::{HostReport, Share};

@@ -19,7 +19,7 @@ mod window;
 
 use serde::{Deserialize, Serialize};
 
-use crate::allocator::{Allocator, Limits};
+use crate::allocator::{Allocator, Bounds, Limits};
 use crate::command::Command;
 use crate::observation::{Container, ContainerId, Observation};
 use crate::units::{Bytes, Cores, Span, Time};
@@ -212,14 +212,17 @@ impl Allocator for Escra {
                 container,
                 event,
                 first,
-                ..
-            } => self.memory.out_of_memory(container, event, first, out),
+                limit,
+            } => self
+                .memory
+                .out_of_memory(container, event, first, limit, out),
             Observation::MemoryApplied {
                 container,
                 version,
                 limit,
             } => self.memory.applied(container, version, limit, out),
-            Observation::Stopped(container) => self.stopped(container, out),
+            Observation::Stopped(container) => self.gone(container, Limits::NONE, out),
+            Observation::Lost(container) => self.gone(container, self.initial, out),
             Observation::Killed(container) => self.cpu.killed(container),
             _ => {}
         }
@@ -243,12 +246,21 @@ impl Allocator for Escra {
     fn traps_out_of_memory(&self) -> bool {
         true
     }
+
+    fn bounds(&self) -> Bounds {
+        Bounds {
+            cpu: Some(self.cpu.omega()),
+            memory: Some(self.memory.omega()),
+            floor: self.cpu.floor(),
+        }
+    }
 }
 
 impl Escra {
-    fn stopped(&mut self, container: ContainerId, out: &mut Vec<Command>) {
-        self.cpu.leave(container);
-        self.memory.leave(container, out);
+    /// A container is gone; `keep` stays reserved for its return.
+    fn gone(&mut self, container: ContainerId, keep: Limits, out: &mut Vec<Command>) {
+        self.cpu.leave(container, keep.cpu);
+        self.memory.leave(container, keep.memory, out);
     }
 }
 

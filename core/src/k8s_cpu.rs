@@ -14,7 +14,7 @@ pub use config::Config;
 
 use std::collections::VecDeque;
 
-use crate::allocator::{Allocator, Limits};
+use crate::allocator::{Allocator, Bounds, Limits};
 use crate::command::Command;
 use crate::config::ConfigError;
 use crate::observation::{Container, ContainerId, Observation};
@@ -76,6 +76,14 @@ impl K8sCpu {
             initial,
             config,
         })
+    }
+
+    /// A container is gone; `keep` stays reserved for its return.
+    fn gone(&mut self, container: ContainerId, keep: Limits) {
+        self.pool.vacate(container, keep.cpu.0);
+        if let Some(tracked) = self.tracked.get_mut(container.0 as usize) {
+            *tracked = None;
+        }
     }
 
     fn sample(
@@ -142,11 +150,10 @@ impl Allocator for K8sCpu {
             Observation::CpuApplied { container, version } => {
                 self.pool.applied(container, version);
             }
-            Observation::Stopped(container) => {
-                self.pool.leave(container);
-                if let Some(tracked) = self.tracked.get_mut(container.0 as usize) {
-                    *tracked = None;
-                }
+            Observation::Stopped(container) => self.gone(container, Limits::NONE),
+            Observation::Lost(container) => {
+                let initial = self.initial.get(container.0 as usize).copied();
+                self.gone(container, initial.unwrap_or(Limits::NONE));
             }
             _ => {}
         }
@@ -154,5 +161,13 @@ impl Allocator for K8sCpu {
 
     fn sampling(&self) -> Option<Span> {
         Some(self.config.period)
+    }
+
+    fn bounds(&self) -> Bounds {
+        Bounds {
+            cpu: self.pool.bound().map(Cores),
+            memory: None,
+            floor: self.config.floor,
+        }
     }
 }

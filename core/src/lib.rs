@@ -10,6 +10,7 @@
 //! - [`observation`], [`command`]: the two message types of the interface.
 //! - [`pool`]: the distributed container, which keeps the sum of all limits
 //!   under the application-wide limit Ω.
+//! - [`delivery`]: sends commands again that nobody answers.
 //! - [`allocator`]: the interface of a policy. The policies: [`fixed`] limits,
 //!   [`escra`], our own [`tide`], and the baselines [`autopilot`], [`captain`],
 //!   [`k8s_cpu`] and [`vpa`].
@@ -29,6 +30,8 @@ pub mod command;
 pub mod pool;
 
 pub mod allocator;
+
+pub mod delivery;
 
 mod config;
 
@@ -54,9 +57,10 @@ pub mod deployment;
 
 pub mod manager;
 
-pub use allocator::{Allocator, Limits};
+pub use allocator::{Allocator, Bounds, Limits};
 pub use command::Command;
 pub use config::ConfigError;
+pub use delivery::Delivery;
 pub use id::{
     AlertId, Container, ContainerId, DeploymentId, EnsembleId, HostId, InstanceId, PartId,
     ResourceId,

@@ -2,7 +2,9 @@
 //!
 //! Messages may be lost, late, doubled or out of order on their way. Each kind
 //! therefore carries what is needed to recognise that: a sequence number per
-//! container, or the version of the command it answers.
+//! container, or the version of the command it answers. What happens to a
+//! container as a whole (`Started`, `Stopped`, `Lost`, `Killed`) is told by the
+//! platform that runs it: once, in order, late at worst.
 
 pub use crate::id::{Container, ContainerId, HostId};
 use crate::share::{HostReport, Share};
@@ -37,6 +39,10 @@ pub enum Observation {
     Started(ContainerId),
     /// A container has gone for good; its limits are free again.
     Stopped(ContainerId),
+    /// A container's host is gone, and the container with it. It will be admitted
+    /// again; of what it held, what it starts with stays reserved for that. Nothing
+    /// of its former life is delivered after it is back.
+    Lost(ContainerId),
     /// A CPU bandwidth period ended.
     Period(CpuPeriod),
     /// A container has used up its quota and stands still: told when it happens,
@@ -71,7 +77,8 @@ pub enum Observation {
     OutOfMemory {
         /// Who waits.
         container: ContainerId,
-        /// Counts this container's out-of-memory events from 1.
+        /// Counts this container's out-of-memory events from 1. One that is not
+        /// answered is asked again under the next number.
         event: u64,
         /// The first event of this wait. A container that still waits after a
         /// reclaim repeats itself under a new number: what it waited for may have

@@ -54,8 +54,10 @@ impl Pool {
         if self.holdings[index].member {
             return self.holdings[index].target;
         }
-        let given = wanted.min(self.free());
-        self.held += given;
+        // What is kept for one that is back is its own.
+        let kept = self.holdings[index].ceiling;
+        let given = wanted.min(self.free() + kept);
+        self.held = self.held - kept + given;
         self.members += 1;
         self.holdings[index] = Holding {
             target: given,
@@ -68,12 +70,22 @@ impl Pool {
 
     /// Removes a container; everything it held is free again.
     pub fn leave(&mut self, id: ContainerId) {
-        if let Some(holding) = self.member_mut(id) {
-            let ceiling = holding.ceiling;
-            *holding = Holding::default();
-            self.held -= ceiling;
-            self.members -= 1;
-        }
+        self.vacate(id, 0);
+    }
+
+    /// Removes a container that will be back: up to `keep` of what it held stays
+    /// charged for its return, so that nobody can lock it out meanwhile.
+    pub fn vacate(&mut self, id: ContainerId, keep: u64) {
+        let Some(holding) = self.holdings.get_mut(id.0 as usize) else {
+            return;
+        };
+        let kept = holding.ceiling.min(keep);
+        self.held -= holding.ceiling - kept;
+        self.members -= usize::from(holding.member);
+        *holding = Holding {
+            ceiling: kept,
+            ..Holding::default()
+        };
     }
 
     /// Sets a member's limit, as far as the pool allows. Returns the version
@@ -143,6 +155,12 @@ impl Pool {
         holding.member.then_some(holding.target)
     }
 
+    /// What is kept for the return of a container that is no member.
+    pub fn kept(&self, id: ContainerId) -> u64 {
+        let holding = self.holdings.get(id.0 as usize);
+        holding.filter(|h| !h.member).map_or(0, |h| h.ceiling)
+    }
+
     /// What is not held by anybody.
     pub fn free(&self) -> u64 {
         self.limit - self.held
@@ -156,6 +174,11 @@ impl Pool {
     /// The application-wide limit Ω.
     pub fn limit(&self) -> u64 {
         self.limit
+    }
+
+    /// Ω, if there is one: a pool of all there is to count has none.
+    pub fn bound(&self) -> Option<u64> {
+        (self.limit < u64::MAX).then_some(self.limit)
     }
 
     /// How many containers share the pool.
@@ -196,6 +219,24 @@ mod tests {
         assert_eq!(pool.set(B, 7), None);
         assert_eq!(pool.confirm(A, version, 3), 5);
         assert_eq!(pool.set(B, 9), Some((1, 7)));
+    }
+
+    #[test]
+    fn one_that_will_be_back_finds_what_was_kept_for_it() {
+        let mut pool = Pool::new(10);
+        pool.join(A, 8);
+        pool.join(B, 2);
+        pool.vacate(A, 3);
+        assert_eq!((pool.free(), pool.members()), (5, 1));
+        assert_eq!(pool.set(B, 9), Some((1, 7)));
+        assert_eq!(pool.join(A, 8), 3);
+        assert_eq!((pool.free(), pool.members()), (0, 2));
+        // Who comes back smaller leaves the rest; who is gone for good, all.
+        pool.vacate(A, 3);
+        assert_eq!(pool.join(A, 1), 1);
+        pool.vacate(A, 3);
+        pool.leave(A);
+        assert_eq!((pool.free(), pool.members()), (3, 1));
     }
 
     #[test]

@@ -17,7 +17,7 @@ mod config;
 mod host;
 mod lease;
 
-use crate::allocator::{Allocator, Limits};
+use crate::allocator::{Allocator, Bounds, Limits};
 use crate::command::Command;
 use crate::escra;
 use crate::escra::memory::MemoryAllocator;
@@ -43,6 +43,8 @@ pub struct Tide {
     memory: MemoryAllocator,
     initial: Limits,
     last_wake: Time,
+    /// How many containers each host has lost that will be back.
+    lost: Vec<u32>,
     next_wake: Time,
     next_reclaim: Time,
     reclaim_every: Span,
@@ -77,7 +79,35 @@ impl Tide {
                 memory: memory.scale((1.0 - escra.withheld) / n as f64),
             },
             memory: MemoryAllocator::new(&escra, memory),
+            lost: vec![0; hosts],
             config,
+        }
+    }
+
+    /// A container is gone, and its host with it if `lost`. When a host has lost
+    /// its last one, its half has nobody left to hand its share to: the share is
+    /// free again but for what its containers start with.
+    fn gone(&mut self, container: ContainerId, lost: bool, out: &mut Vec<Command>) {
+        let keep = if lost { self.initial } else { Limits::NONE };
+        self.memory.leave(container, keep.memory, out);
+        let home = self.homes.get_mut(container.0 as usize);
+        let Some(host) = home.and_then(Option::take) else {
+            return;
+        };
+        let index = host.0 as usize;
+        let Some(members) = self.members.get_mut(index) else {
+            return;
+        };
+        *members = members.saturating_sub(1);
+        if !lost {
+            return;
+        }
+        self.lost[index] += 1;
+        if self.members[index] == 0 {
+            let keep = keep.cpu.0 * u64::from(self.lost[index]);
+            self.shares.vacate(member(host), keep);
+            self.wanted[index] = 0;
+            self.last_report[index] = 0;
         }
     }
 
@@ -87,12 +117,15 @@ impl Tide {
     fn rebalance(&mut self, out: &mut Vec<Command>) {
         let omega = self.shares.limit();
         let targets = fair(&self.wanted, &self.members, omega);
-        let left = omega.saturating_sub(targets.iter().sum()) / targets.len() as u64;
+        let hosts = self.shares.members().max(1) as u64;
+        let left = omega.saturating_sub(targets.iter().sum()) / hosts;
         // A change of little worth is not worth a message.
         let least = omega / 100;
         for (index, target) in targets.iter().map(|target| target + left).enumerate() {
             let host = HostId(index as u32);
-            let current = self.shares.target(member(host)).unwrap_or(0);
+            let Some(current) = self.shares.target(member(host)) else {
+                continue;
+            };
             if target.abs_diff(current) < least {
                 continue;
             }
@@ -169,23 +202,17 @@ impl Allocator for Tide {
                 container,
                 event,
                 first,
-                ..
-            } => self.memory.out_of_memory(container, event, first, out),
+                limit,
+            } => self
+                .memory
+                .out_of_memory(container, event, first, limit, out),
             Observation::MemoryApplied {
                 container,
                 version,
                 limit,
             } => self.memory.applied(container, version, limit, out),
-            Observation::Stopped(container) => {
-                let home = self.homes.get_mut(container.0 as usize);
-                let members = home
-                    .and_then(Option::take)
-                    .and_then(|host| self.members.get_mut(host.0 as usize));
-                if let Some(members) = members {
-                    *members = members.saturating_sub(1);
-                }
-                self.memory.leave(container, out);
-            }
+            Observation::Stopped(container) => self.gone(container, false, out),
+            Observation::Lost(container) => self.gone(container, true, out),
             _ => {}
         }
     }
@@ -214,13 +241,30 @@ impl Allocator for Tide {
         true
     }
 
+    fn bounds(&self) -> Bounds {
+        Bounds {
+            cpu: Some(Cores(self.shares.limit())),
+            memory: Some(self.memory.omega()),
+            // A grant in the middle of a period writes only what is left of it.
+            floor: Cores::ZERO,
+        }
+    }
+
     fn host_half(&mut self, host: HostId) -> Option<Box<dyn Allocator>> {
-        let share = self.shares.target(member(host))?;
+        // Back after a loss, it has what was kept for it, in equal parts.
+        let lost = std::mem::take(self.lost.get_mut(host.0 as usize)?);
+        let kept = self.shares.kept(member(host));
+        let share = self.shares.join(member(host), kept);
+        let part = share.checked_div(u64::from(lost)).map_or(u64::MAX, |p| p);
+        let initial = Limits {
+            cpu: self.initial.cpu.min(Cores(part)),
+            ..self.initial
+        };
         Some(Box::new(HostHalf::new(
             host,
             self.config.clone(),
             share,
-            self.initial,
+            initial,
         )))
     }
 }

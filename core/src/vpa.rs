@@ -25,7 +25,7 @@ mod tests;
 
 pub use config::{Config, Mode};
 
-use crate::allocator::{Allocator, Limits};
+use crate::allocator::{Allocator, Bounds, Limits};
 use crate::command::Command;
 use crate::config::{ConfigError, must};
 use crate::observation::{Container, ContainerId, Observation};
@@ -129,6 +129,18 @@ impl Vpa {
     /// An interval of the VPA's in the time of the run.
     fn interval(&self) -> Span {
         Span(INTERVAL.0 / u64::from(self.config.time_scale))
+    }
+
+    /// A container is gone; `keep` stays reserved for its return.
+    fn gone(&mut self, container: ContainerId, keep: Limits) {
+        self.cpu.vacate(container, keep.cpu.0);
+        self.memory.vacate(container, keep.memory.0);
+        if let Some(tracked) = self.tracked.get_mut(container.0 as usize) {
+            *tracked = None;
+        }
+        if self.cpu.members() == 0 {
+            self.next_update = None;
+        }
     }
 
     fn sample(&mut self, now: Time, id: ContainerId, seq: u64, cpu: Cores, memory: Bytes) {
@@ -329,15 +341,10 @@ impl Allocator for Vpa {
                 memory,
             } => self.sample(now, container, seq, cpu, memory),
             Observation::Killed(container) => self.killed(now, container),
-            Observation::Stopped(container) => {
-                self.cpu.leave(container);
-                self.memory.leave(container);
-                if let Some(tracked) = self.tracked.get_mut(container.0 as usize) {
-                    *tracked = None;
-                }
-                if self.cpu.members() == 0 {
-                    self.next_update = None;
-                }
+            Observation::Stopped(container) => self.gone(container, Limits::NONE),
+            Observation::Lost(container) => {
+                let initial = self.initial.get(container.0 as usize).copied();
+                self.gone(container, initial.unwrap_or(Limits::NONE));
             }
             Observation::CpuApplied { container, version } => {
                 self.cpu.applied(container, version);
@@ -375,5 +382,13 @@ impl Allocator for Vpa {
 
     fn sampling(&self) -> Option<Span> {
         Some(self.interval())
+    }
+
+    fn bounds(&self) -> Bounds {
+        Bounds {
+            cpu: self.cpu.bound().map(Cores),
+            memory: self.memory.bound().map(Bytes),
+            floor: Cores::ZERO,
+        }
     }
 }

@@ -83,11 +83,20 @@ impl CpuAllocator {
         Cores(self.pool.join(id, wanted))
     }
 
-    pub(super) fn leave(&mut self, id: ContainerId) {
+    pub(super) fn omega(&self) -> Cores {
+        Cores(self.pool.limit())
+    }
+
+    pub(super) fn floor(&self) -> Cores {
+        Cores(self.floor as u64)
+    }
+
+    /// A container is gone; `keep` stays reserved for its return.
+    pub(super) fn leave(&mut self, id: ContainerId, keep: Cores) {
         if let Some(state) = self.states.get_mut(id.0 as usize).and_then(Option::take) {
             self.owed -= state.owed;
-            self.pool.leave(id);
         }
+        self.pool.vacate(id, keep.0);
     }
 
     /// A killed container's starvation ends with it.

@@ -32,6 +32,8 @@ struct Member {
     /// When it was last told to shrink; 0 if it may have got room since: it was
     /// told to grow, or killed.
     asked: u64,
+    /// Its last command was to grow, and is not answered.
+    growing: bool,
 }
 
 /// Decides memory limits under Ω.
@@ -71,28 +73,43 @@ impl MemoryAllocator {
         Bytes(self.pool.join(id, wanted.0))
     }
 
-    pub(crate) fn leave(&mut self, id: ContainerId, out: &mut Vec<Command>) {
-        self.pool.leave(id);
+    pub(crate) fn omega(&self) -> Bytes {
+        Bytes(self.pool.limit())
+    }
+
+    /// A container is gone; `keep` stays reserved for its return.
+    pub(crate) fn leave(&mut self, id: ContainerId, keep: Bytes, out: &mut Vec<Command>) {
+        self.pool.vacate(id, keep.0);
         self.waiting.retain(|waiting| waiting.container != id);
         self.outstanding.remove(&id);
         self.serve(out);
     }
 
-    /// A container is about to be killed: grant, or reclaim from all and grant then. Of its wait, `first` is the first event.
+    /// A container is about to be killed: grant, or reclaim from all and grant then.
+    /// Of its wait, `first` is the first event; `limit` is what it ran into.
     pub(crate) fn out_of_memory(
         &mut self,
         id: ContainerId,
         event: u64,
         first: u64,
+        limit: Bytes,
         out: &mut Vec<Command>,
     ) {
         let Some(member) = self.members.get_mut(id.0 as usize) else {
             return;
         };
-        if event <= member.last_event || self.pool.target(id).is_none() {
+        let Some(target) = self.pool.target(id) else {
+            return;
+        };
+        if event <= member.last_event {
             return;
         }
         member.last_event = event;
+        // Who asks again while a grant is on its way is not granted twice. One that a
+        // reclaim has overtaken is lost.
+        if member.growing && target > limit.0 {
+            return;
+        }
         // Who asks again waits once, unless what it waited for before is over.
         match self.waiting.iter_mut().find(|w| w.container == id) {
             Some(waiting) => {
@@ -124,6 +141,7 @@ impl MemoryAllocator {
     ) {
         if self.pool.is_last(id, version) {
             self.pool.confirm(id, version, limit.0);
+            self.members[id.0 as usize].growing = false;
             self.outstanding.remove(&id);
         }
         self.serve(out);
@@ -146,7 +164,9 @@ impl MemoryAllocator {
         let Some(version) = self.pool.announce(id) else {
             return;
         };
-        self.members[id.0 as usize].asked = self.clock;
+        let member = &mut self.members[id.0 as usize];
+        member.asked = self.clock;
+        member.growing = false;
         out.push(Command::Reclaim {
             container: id,
             version,
@@ -175,7 +195,9 @@ impl MemoryAllocator {
                     return;
                 }
             }
-            self.members[container.0 as usize].asked = 0;
+            let member = &mut self.members[container.0 as usize];
+            member.asked = 0;
+            member.growing = granted.is_some();
             out.push(match granted {
                 Some((version, limit)) => Command::SetMemory {
                     container,

@@ -273,12 +273,17 @@ fn a_starved_container_is_paid_by_those_above_their_fair_share() {
     assert_eq!(step(&mut escra, 1, 0, false), before);
 }
 
+/// At the limit last commanded, whatever it is.
 fn oom(container: u32, event: u64) -> Observation {
+    oom_at(container, event, Bytes(u64::MAX))
+}
+
+fn oom_at(container: u32, event: u64, limit: Bytes) -> Observation {
     Observation::OutOfMemory {
         container: ContainerId(container),
         event,
         first: event,
-        limit: Bytes::ZERO,
+        limit,
     }
 }
 
@@ -296,6 +301,19 @@ fn an_out_of_memory_event_gets_5000_pages_once() {
             limit: Bytes(Bytes::from_mib(175).0 + 5000 * 4096),
         }]
     );
+}
+
+#[test]
+fn who_asks_again_while_a_grant_is_on_its_way_gets_no_second_one() {
+    let mut escra = admitted(Config::default(), 4, 4);
+    let before = Bytes::from_mib(175);
+    let mut out = Vec::new();
+    escra.observe(Time::ZERO, &oom_at(1, 1, before), &mut out);
+    escra.observe(Time::ZERO, &oom_at(1, 2, before), &mut out);
+    assert_eq!(out.len(), 1);
+    let granted = Bytes(before.0 + 5000 * 4096);
+    escra.observe(Time::ZERO, &oom_at(1, 3, granted), &mut out);
+    assert_eq!(out.len(), 2, "it ran into the limit granted: {out:?}");
 }
 
 #[test]
