@@ -60,6 +60,7 @@ fn run(cell: &Cell, allocator: &mut dyn Allocator) -> Outcome {
         duration: cell.duration,
         seed: SEED,
         recording: cell.recording,
+        watched: cell.watched,
     };
     tidegate_sim::run(&experiment, allocator)
 }

@@ -1,18 +1,18 @@
 //! Evaluates the `[[expect]]` entries of a scenario: thresholds that must hold
-//! in every matching cell and seed.
+//! in every matching cell and seed, or for the sum over them.
 
 use crate::compare::entries::selected;
 use crate::run::Results;
-use crate::scenario::Scenario;
-use crate::scenario::format::Expect;
+use crate::scenario::format::{Expect, Judged};
+use crate::scenario::{Cell, Scenario};
 
 /// A threshold that does not hold.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Violation {
     /// The cell's values in the matrix columns.
     pub cell: String,
-    /// The seed.
-    pub seed: u64,
+    /// The seed, unless all of them are summed.
+    pub seed: Option<u64>,
     /// Which number.
     pub metric: String,
     /// Its value.
@@ -25,29 +25,52 @@ pub struct Violation {
 pub fn violations(scenario: &Scenario, results: &Results) -> Vec<Violation> {
     let mut violations = Vec::new();
     for expect in &scenario.file.expect {
-        for (cell, seeds) in scenario.cells.iter().zip(&results.cells) {
-            if !selected(scenario, cell, &expect.cells) {
-                continue;
-            }
-            for (seed, finished) in scenario.seeds.iter().zip(seeds) {
-                let value = finished
-                    .as_ref()
-                    .and_then(|finished| finished.metric(&expect.metric));
-                if let Some(value) = value
-                    && !holds(expect, value)
-                {
-                    violations.push(Violation {
-                        cell: cell.labels.join(" "),
-                        seed: *seed,
-                        metric: expect.metric.clone(),
-                        value,
-                        threshold: threshold(expect),
-                    });
+        let measured = measured(scenario, results, expect);
+        let broken = |cell: String, seed, value| Violation {
+            cell,
+            seed,
+            metric: expect.metric.clone(),
+            value,
+            threshold: threshold(expect),
+        };
+        match expect.over {
+            Judged::Each => violations.extend(
+                measured
+                    .into_iter()
+                    .filter(|&(_, _, value)| !holds(expect, value))
+                    .map(|(cell, seed, value)| broken(cell.labels.join(" "), Some(seed), value)),
+            ),
+            Judged::Sum => {
+                let sum = measured.iter().map(|&(_, _, value)| value).sum();
+                if !holds(expect, sum) {
+                    let cell = format!("the sum of {} runs", measured.len());
+                    violations.push(broken(cell, None, sum));
                 }
             }
         }
     }
     violations
+}
+
+/// The metric of `expect` in each run that it is about.
+fn measured<'a>(
+    scenario: &'a Scenario,
+    results: &Results,
+    expect: &Expect,
+) -> Vec<(&'a Cell, u64, f64)> {
+    let mut measured = Vec::new();
+    for (cell, seeds) in scenario.cells.iter().zip(&results.cells) {
+        if !selected(scenario, cell, &expect.cells) {
+            continue;
+        }
+        for (&seed, finished) in scenario.seeds.iter().zip(seeds) {
+            let value = finished
+                .as_ref()
+                .and_then(|finished| finished.metric(&expect.metric));
+            measured.extend(value.map(|value| (cell, seed, value)));
+        }
+    }
+    measured
 }
 
 /// A value that was not measured holds no threshold.

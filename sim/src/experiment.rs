@@ -27,6 +27,9 @@ pub struct Experiment<'a> {
     /// What is written down besides the run's numbers. Decides nothing of what
     /// happens in the run.
     pub recording: Recording,
+    /// Whether invariants are checked after every event and rare states are counted
+    /// among the numbers of the run.
+    pub watched: bool,
 }
 
 /// What a run writes down besides its numbers.

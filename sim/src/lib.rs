@@ -6,7 +6,7 @@
 //! policies differ only by the commands they issue.
 //!
 //! - [`engine`]: the queue and the clock.
-//! - [`testbed`]: hosts, kernel and network as parameters.
+//! - [`testbed`]: hosts, kernel and network as parameters; [`faults`]: what goes wrong.
 //! - [`bandwidth`]: one container's CFS bandwidth group.
 //! - [`experiment`], [`outcome`]: what goes in and what comes out of a run.
 //! - `world`: the run itself, behind [`run`].
@@ -14,6 +14,8 @@
 pub mod engine;
 
 pub mod testbed;
+
+pub mod faults;
 
 pub mod bandwidth;
 
@@ -24,6 +26,8 @@ mod memory;
 mod plan;
 
 mod record;
+
+mod watch;
 
 pub mod experiment;
 

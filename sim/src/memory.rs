@@ -46,6 +46,11 @@ impl Memory {
         self.in_service = 0;
     }
 
+    /// A container without processes begins anew with this limit.
+    pub(crate) fn readmit(&mut self, limit: Bytes) {
+        self.limit = limit.0;
+    }
+
     /// A call enters service.
     pub(crate) fn enter(&mut self) {
         self.in_service += 1;

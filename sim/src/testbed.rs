@@ -3,6 +3,8 @@
 use serde::{Deserialize, Deserializer, Serialize};
 use tidegate_core::Span;
 
+use crate::faults::Faults;
+
 /// The machines an experiment runs on. Read from `scenarios/testbeds/*.toml`.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -30,6 +32,12 @@ pub struct Testbed {
     /// Delays.
     #[serde(default)]
     pub network: Network,
+    /// The trap of out-of-memory events.
+    #[serde(default)]
+    pub oom: OomTrap,
+    /// What goes wrong.
+    #[serde(default)]
+    pub faults: Faults,
 }
 
 impl Testbed {
@@ -93,7 +101,13 @@ impl Testbed {
                 self.cfs.slice
             ));
         }
-        Ok(())
+        if self.oom.repeat < Span::from_millis(1) || self.oom.patience < self.oom.repeat {
+            return Err(format!(
+                "`oom.repeat` must be at least 1ms and at most `oom.patience`, {}, not {}",
+                self.oom.patience, self.oom.repeat
+            ));
+        }
+        self.faults.check()
     }
 }
 
@@ -149,6 +163,26 @@ impl Default for Network {
             control: Span::from_micros(100),
             apply: Span::from_micros(200),
             local: Span::from_micros(500),
+        }
+    }
+}
+
+/// The trap of out-of-memory events: a container that would be killed waits for an
+/// answer of the controller. Neither time is in the paper: both are estimates.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OomTrap {
+    /// After so long without an answer it asks again.
+    pub repeat: Span,
+    /// After so long the kernel kills.
+    pub patience: Span,
+}
+
+impl Default for OomTrap {
+    fn default() -> OomTrap {
+        OomTrap {
+            repeat: Span::from_secs(1),
+            patience: Span::from_secs(10),
         }
     }
 }

@@ -3,12 +3,20 @@
 //! - [`calls`]: a request's way through the services.
 //! - [`lifecycle`]: memory, kills and restarts.
 //! - [`control`]: telemetry to the allocator, commands back.
+//! - [`faults`]: what goes wrong with both, and with hosts.
+//! - [`watch`]: what must hold all the while.
 
 mod calls;
 
 mod control;
 
+mod faults;
+
 mod lifecycle;
+
+mod mail;
+
+mod watch;
 
 #[cfg(test)]
 mod tests;
@@ -33,6 +41,8 @@ use crate::record::{Reading, Recorder, SAMPLE, Telemetry};
 
 use calls::{Frame, Request};
 use control::Control;
+use faults::Party;
+use watch::Watcher;
 
 /// Mean CPU time of a background job: a timer that fires, a heartbeat.
 const BACKGROUND_JOB_NS: f64 = 1e6;
@@ -59,13 +69,27 @@ pub(crate) enum Event {
     Restart {
         container: u32,
     },
+    /// An out-of-memory event may not have been answered.
+    AskAgain {
+        container: u32,
+        event: u32,
+    },
+    Outage(Party),
+    Recovery(Party),
+    /// The platform notices that a host is gone.
+    HostGone {
+        host: u32,
+    },
+    /// What the platform tells reaches the controller.
+    Platform {
+        index: u32,
+    },
     /// An observation reaches the controller.
     Observe {
         index: u32,
     },
     /// An observation reaches the half of the policy on a host.
     ObserveOnHost {
-        host: u32,
         index: u32,
     },
     /// A command takes effect on its host.
@@ -124,6 +148,8 @@ struct Instance<'a> {
     restart_version: u64,
     /// Down because it was evicted.
     evicted: bool,
+    /// Whether it had to ask again.
+    oom_asked_again: bool,
     /// The thread for work of the service's own: last CPU, whether it runs, and
     /// what waits for it.
     background_cpu: u16,
@@ -136,6 +162,8 @@ struct Instance<'a> {
     reports: u64,
     throttles: u64,
     usage_reports: u64,
+    /// Throttled periods of the group before the container was last admitted.
+    throttled_before: u64,
     used_at_report: u64,
     used_at_usage: u64,
     used_at_sample: u64,
@@ -166,6 +194,8 @@ struct World<'a, 'b> {
     requests: Vec<Request>,
     free_requests: Vec<u32>,
     control: Control<'b>,
+    faults: faults::State,
+    watch: Watcher,
     recorder: Recorder,
     telemetry: Telemetry,
     /// When the client begins.
@@ -201,15 +231,24 @@ impl<'a, 'b> World<'a, 'b> {
         } else {
             Telemetry::None
         };
+        let bounds = allocator.bounds();
+        let mut watch = Watcher::new(
+            experiment.watched,
+            bounds,
+            application.services.len(),
+            testbed.hosts,
+        );
         let mut control = Control::new(allocator, testbed.hosts);
         let mut machine = Machine::new(testbed);
         let mut instances = Vec::new();
         for (id, service) in (0u32..).zip(&application.services) {
             let host = id % testbed.hosts;
-            let limits = control.admit(Container {
+            let container = Container {
                 id: ContainerId(id),
                 host: HostId(host),
-            });
+            };
+            let limits = control.admit(Time::ZERO, container);
+            watch.admitted(id, limits);
             let socket = id / testbed.hosts;
             machine.add(host, socket, Some(limits.cpu));
             let threads = service.runtime.threads;
@@ -234,6 +273,7 @@ impl<'a, 'b> World<'a, 'b> {
                 up_at: None,
                 restart_version: 0,
                 evicted: false,
+                oom_asked_again: false,
                 background_cpu: 0,
                 background_runs: false,
                 background_work: 0,
@@ -243,6 +283,7 @@ impl<'a, 'b> World<'a, 'b> {
                 reports: 0,
                 throttles: 0,
                 usage_reports: 0,
+                throttled_before: 0,
                 used_at_report: 0,
                 used_at_usage: 0,
                 used_at_sample: 0,
@@ -262,6 +303,8 @@ impl<'a, 'b> World<'a, 'b> {
             requests: Vec::new(),
             free_requests: Vec::new(),
             control,
+            faults: faults::State::new(&testbed.faults, testbed.hosts, experiment.seed),
+            watch,
             recorder: Recorder::new(experiment, telemetry),
             telemetry,
             origin: Time::ZERO + experiment.settle,
@@ -288,6 +331,7 @@ impl<'a, 'b> World<'a, 'b> {
         for host in 0..experiment.testbed.hosts {
             self.schedule_wake_on_host(host);
         }
+        self.start_faults();
     }
 
     /// Starts the client and begins to measure.
@@ -356,15 +400,14 @@ impl<'a, 'b> World<'a, 'b> {
                 }
             }
             Event::Restart { container } => self.restart(container),
-            Event::Observe { index } => {
-                let observation = self.control.take_observation(index);
-                self.observe_now(&observation);
-            }
-            Event::Apply { index } => {
-                let command = self.control.take_command(index);
-                self.apply(command);
-            }
-            Event::ObserveOnHost { host, index } => self.observe_on_host(host, index),
+            Event::AskAgain { container, event } => self.ask_again(container, event),
+            Event::Outage(who) => self.outage(who),
+            Event::Recovery(who) => self.recovery(who),
+            Event::HostGone { host } => self.host_gone(host),
+            Event::Platform { index } => self.deliver_of_platform(index),
+            Event::Observe { index } => self.deliver(index),
+            Event::Apply { index } => self.carry_out(index),
+            Event::ObserveOnHost { index } => self.observe_on_host(index),
             Event::Wake => self.wake(),
             Event::WakeOnHost { host } => self.wake_on_host(host),
             Event::Usage => self.sample_usage(),
@@ -373,6 +416,9 @@ impl<'a, 'b> World<'a, 'b> {
             Event::End => self.end(),
         }
         self.tell_throttles();
+        if self.watch.is_on() {
+            self.check();
+        }
     }
 
     /// Schedules the next background job of a container.
@@ -516,8 +562,12 @@ impl<'a, 'b> World<'a, 'b> {
             });
         }
         let distributions = self.recorder.distributions();
+        let mut metrics = self.recorder.metrics(&distributions, used, periods);
+        if self.watch.is_on() {
+            metrics.extend(self.watch.watch.metrics());
+        }
         Outcome {
-            metrics: self.recorder.metrics(&distributions, used, periods),
+            metrics,
             containers,
             series: self.recorder.take_series(),
             cdfs: if self.experiment.recording.cdf {

@@ -182,13 +182,14 @@ fn one(
         }
     }
     for violation in &violations {
+        let seed = violation.seed.map(|seed| format!(" with seed {seed}"));
         eprintln!(
-            "{}: expectation failed: {} is {} in {} with seed {}; expected {}",
+            "{}: expectation failed: {} is {} in {}{}; expected {}",
             scenario.name,
             violation.metric,
             violation.value,
             violation.cell,
-            violation.seed,
+            seed.unwrap_or_default(),
             violation.threshold
         );
         ending.exit = ending.exit.and(Exit::ExpectationFailed);

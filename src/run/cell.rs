@@ -144,6 +144,7 @@ pub fn run(
         duration: cell.duration,
         seed,
         recording,
+        watched: cell.watched,
     };
     // Nothing outlives a run that failed, so nothing can be seen half-changed.
     panic::catch_unwind(AssertUnwindSafe(|| {

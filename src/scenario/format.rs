@@ -91,6 +91,10 @@ pub struct Run {
     /// How many seeds (1, 2, ... n), or which ones.
     #[serde(default)]
     pub seeds: Seeds,
+    /// Whether what must hold is checked after every event, and rare states are
+    /// counted among the results.
+    #[serde(default)]
+    pub watch: bool,
     /// The testbed of all cells, unless it is a column.
     pub testbed: Option<String>,
     /// The client of all cells, unless it is a column; "wrk2" if not given.
@@ -347,7 +351,7 @@ impl Serialize for Level {
 /// Selects cells by their columns: each named column has one of the values.
 pub type Where = BTreeMap<String, Labels>;
 
-/// A threshold that must hold in every matching cell and seed.
+/// A threshold that must hold in every matching cell and seed, or for their sum.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Expect {
@@ -356,10 +360,24 @@ pub struct Expect {
     /// In which cells; in all if not given.
     #[serde(default, rename = "where")]
     pub cells: Where,
+    /// Whether each run has to hold it, or the sum over all of them.
+    #[serde(default)]
+    pub over: Judged,
     /// It must be at least this.
     pub min: Option<f64>,
     /// It must be at most this.
     pub max: Option<f64>,
+}
+
+/// What a threshold is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Judged {
+    /// The number of each cell with each seed.
+    #[default]
+    Each,
+    /// Their sum: something that must have happened, but not everywhere.
+    Sum,
 }
 
 /// The values of one column against each other, over all cells: who is on the

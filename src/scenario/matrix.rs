@@ -75,6 +75,8 @@ pub struct Cell {
     pub settle: Span,
     /// How long the client sends.
     pub duration: Span,
+    /// Whether invariants are checked and rare states counted.
+    pub watched: bool,
     /// What is written down besides the numbers.
     pub recording: Recording,
     /// SHA-256 of what decides what happens in its runs, but the seed. Two cells that
@@ -316,6 +318,7 @@ impl Resolver<'_> {
             limit,
             settle: self.file.run.settle,
             duration,
+            watched: self.file.run.watch,
             recording: recording::recording(&self.file.run),
             simulation,
             hash,

@@ -9,7 +9,7 @@ use tidegate_core::fixed::Fixed;
 use tidegate_core::k8s_cpu::{self, K8sCpu};
 use tidegate_core::tide::{self, Tide};
 use tidegate_core::vpa::{self, Vpa};
-use tidegate_core::{Allocator, Bytes, Cores, Limits, Span};
+use tidegate_core::{Allocator, Bytes, Cores, Delivery, Limits, Span};
 use tidegate_sim::Testbed;
 use tidegate_workloads::application::read::{MAX_CPU, MAX_ENTRIES, MAX_MEMORY};
 use tidegate_workloads::{Application, FileError, file};
@@ -213,7 +213,8 @@ impl Policy {
         }
     }
 
-    /// The policy for a run of `application` on `testbed` under Ω as `limit`
+    /// The policy, its commands delivered, for a run of `application` on `testbed`
+    /// under Ω as `limit`
     /// says, whose client begins after `settle`.
     ///
     /// # Errors
@@ -227,7 +228,7 @@ impl Policy {
         settle: Span,
     ) -> Result<Box<dyn Allocator>, String> {
         let omega = omega(application, limit);
-        Ok(match self {
+        let policy: Box<dyn Allocator> = match self {
             Policy::Fixed(piece) => Box::new(Fixed::new(profiled(application, piece.level(limit)))),
             Policy::Escra(config) => Box::new(Escra::new(
                 escra::Config {
@@ -288,7 +289,8 @@ impl Policy {
                 let autopilot = Autopilot::new(config, cpu, memory);
                 Box::new(autopilot.map_err(|error| error.to_string())?)
             }
-        })
+        };
+        Ok(Box::new(Delivery::new(policy)))
     }
 }
 

@@ -152,7 +152,8 @@ fn an_expectation_that_fails_has_its_own_code() {
     let scenario = "tests/fixtures/small.toml";
     let expect = |threshold: &str| {
         let set = format!(
-            "expect=[{{metric=\"throughput_rps\", where={{application=\"single\"}}, {threshold}}}]"
+            "expect=[{{metric=\"throughput_rps\", {threshold}, where={{application=\"single\", \
+             workload=\"steady\"}}}}]"
         );
         tidegate(&[
             "run",
@@ -177,6 +178,16 @@ fn an_expectation_that_fails_has_its_own_code() {
     );
     // The results are there all the same.
     assert!(folder.path().join("summary.csv").exists());
+    // Two seeds have twice as much in all.
+    assert_eq!(expect("over=\"sum\", min=119, max=121").code, 0);
+    let done = expect("over=\"sum\", min=130");
+    assert_eq!(done.code, 10);
+    assert!(
+        done.stderr
+            .contains("throughput_rps is 120 in the sum of 2 runs; expected at least 130"),
+        "{}",
+        done.stderr
+    );
 
     let done = tidegate(&[
         "run",

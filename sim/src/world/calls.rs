@@ -374,12 +374,17 @@ impl World<'_, '_> {
             let phase = self.frames[frame as usize].phase;
             let served = !matches!(phase, Phase::Free | Phase::Waiting);
             if served && self.container(frame) == container {
-                if phase != Phase::OffPath {
-                    self.answer(frame, true);
-                }
-                self.free_frame(frame);
+                self.fail_call(frame);
             }
         }
+    }
+
+    /// A call fails; whoever waits for its reply is told.
+    pub(super) fn fail_call(&mut self, frame: u32) {
+        if self.frames[frame as usize].phase != Phase::OffPath {
+            self.answer(frame, true);
+        }
+        self.free_frame(frame);
     }
 
     /// Whether the frame's call waits for memory.

@@ -1,12 +1,19 @@
 //! The control plane: telemetry leaves a host, takes its time to the
 //! controller; commands take theirs back. A policy that has a half on each host
 //! gets CPU telemetry there, and decides within the host.
+//!
+//! All messages go through here: `observe` and `send_commands` on the way out,
+//! `deliver` and `carry_out` where they arrive. What [`faults`](super::faults) do to
+//! them is done at these four places.
 
 use tidegate_core::{
     Allocator, Bytes, Command, Container, ContainerId, Cores, CpuPeriod, HostId, Limits,
     Observation, Span, Time,
 };
 
+use crate::watch::Rare;
+
+use super::mail::{Letter, Slab, Subject, subject_of_command, subject_of_observation};
 use super::{Commands, Event, World};
 
 /// Messages on their way and the allocator they go to.
@@ -15,8 +22,10 @@ pub(super) struct Control<'b> {
     /// The policy's half on each host, if it has halves.
     halves: Vec<Option<Half>>,
     throttles: Vec<u32>,
-    observations: Slab<Observation>,
-    commands: Slab<Command>,
+    observations: Slab<Letter<Observation>>,
+    commands: Slab<Letter<Command>>,
+    /// What the platform told while the controller was down.
+    held: Vec<Letter<Observation>>,
     out: Commands,
     alarm: Alarm,
 }
@@ -27,6 +36,16 @@ struct Half {
     alarm: Alarm,
 }
 
+impl Half {
+    fn of(allocator: &mut dyn Allocator, host: u32) -> Option<Half> {
+        let allocator = allocator.host_half(HostId(host))?;
+        Some(Half {
+            allocator,
+            alarm: Alarm::default(),
+        })
+    }
+}
+
 /// When an allocator is to be woken, as scheduled.
 #[derive(Default)]
 struct Alarm(Option<Time>);
@@ -34,7 +53,12 @@ struct Alarm(Option<Time>);
 impl Alarm {
     /// The time at which an event must be scheduled, if `next` is sooner than what
     /// is.
-    fn set(&mut self, next: Option<Time>) -> Option<Time> {
+    fn set(&mut self, now: Time, next: Option<Time>) -> Option<Time> {
+        // What was due while nobody ran is due now. What was scheduled for then has
+        // gone by unheard.
+        let scheduled = self.0.filter(|&scheduled| scheduled >= now);
+        self.0 = scheduled;
+        let next = next.map(|time| time.max(now));
         let sooner = next.filter(|&time| self.0.is_none_or(|scheduled| time < scheduled));
         self.0 = sooner.or(self.0);
         sooner
@@ -47,67 +71,40 @@ impl Alarm {
     }
 }
 
-/// Messages by number; numbers are used again.
-struct Slab<T> {
-    items: Vec<T>,
-    free: Vec<u32>,
-}
-
-impl<T: Copy> Slab<T> {
-    fn new() -> Slab<T> {
-        Slab {
-            items: Vec::new(),
-            free: Vec::new(),
-        }
-    }
-
-    fn put(&mut self, item: T) -> u32 {
-        match self.free.pop() {
-            Some(index) => {
-                self.items[index as usize] = item;
-                index
-            }
-            None => {
-                self.items.push(item);
-                (self.items.len() - 1) as u32
-            }
-        }
-    }
-
-    fn take(&mut self, index: u32) -> T {
-        self.free.push(index);
-        self.items[index as usize]
-    }
-}
-
 impl<'b> Control<'b> {
     pub(super) fn new(allocator: &'b mut dyn Allocator, hosts: u32) -> Control<'b> {
-        let half = |allocator| Half {
-            allocator,
-            alarm: Alarm::default(),
-        };
-        let halves = (0..hosts).map(|host| allocator.host_half(HostId(host)).map(half));
+        let halves = (0..hosts).map(|host| Half::of(allocator, host));
         Control {
             halves: halves.collect(),
             throttles: Vec::new(),
             allocator,
             observations: Slab::new(),
             commands: Slab::new(),
+            held: Vec::new(),
             out: Vec::new(),
             alarm: Alarm::default(),
         }
     }
 
     /// Where a host's half decides on CPU, its limit holds.
-    pub(super) fn admit(&mut self, container: Container) -> Limits {
-        let limits = self.allocator.admit(Time::ZERO, container);
+    pub(super) fn admit(&mut self, now: Time, container: Container) -> Limits {
+        let limits = self.allocator.admit(now, container);
         match &mut self.halves[container.host.0 as usize] {
             Some(half) => Limits {
-                cpu: half.allocator.admit(Time::ZERO, container).cpu,
+                cpu: half.allocator.admit(now, container).cpu,
                 ..limits
             },
             None => limits,
         }
+    }
+
+    pub(super) fn has_half(&self, host: u32) -> bool {
+        self.halves[host as usize].is_some()
+    }
+
+    /// A host begins anew, and its half of the policy with it.
+    pub(super) fn new_half(&mut self, host: u32) {
+        self.halves[host as usize] = Half::of(self.allocator, host);
     }
 
     fn wants_throttles(&self) -> bool {
@@ -126,22 +123,93 @@ impl<'b> Control<'b> {
     pub(super) fn traps_out_of_memory(&self) -> bool {
         self.allocator.traps_out_of_memory()
     }
-
-    pub(super) fn take_observation(&mut self, index: u32) -> Observation {
-        self.observations.take(index)
-    }
-
-    pub(super) fn take_command(&mut self, index: u32) -> Command {
-        self.commands.take(index)
-    }
 }
 
 impl World<'_, '_> {
-    /// Sends an observation from a host to the controller.
+    fn letter<T>(&self, subject: Subject, content: T) -> Letter<T> {
+        let host = match subject {
+            Subject::Container(container) => self.machine.host(container.0),
+            Subject::Host(host) => host.0,
+        };
+        Letter {
+            content,
+            host,
+            life: self.faults.hosts[host as usize].life,
+        }
+    }
+
+    /// Whether a letter is from or to what is still there.
+    fn is_of_this_life<T>(&mut self, letter: &Letter<T>) -> bool {
+        let same = self.faults.hosts[letter.host as usize].life == letter.life;
+        if !same {
+            self.watch.count(Rare::MessageOfLostHost);
+        }
+        same
+    }
+
+    /// The agent on a host sends an observation to the controller.
     pub(super) fn observe(&mut self, observation: Observation) {
-        let index = self.control.observations.put(observation);
+        let letter = self.letter(subject_of_observation(&observation), observation);
+        let host = &mut self.faults.hosts[letter.host as usize];
+        let copies = match host.unreachable() {
+            true => [None, None],
+            false => host.telemetry.copies(),
+        };
+        match copies {
+            [None, _] => self.watch.count(Rare::TelemetryLost),
+            [_, Some(_)] => self.watch.count(Rare::TelemetryDuplicated),
+            _ => {}
+        }
         let delay = self.experiment.testbed.network.control;
-        self.queue.after(delay, Event::Observe { index });
+        for extra in copies.into_iter().flatten() {
+            let index = self.control.observations.put(letter);
+            self.queue.after(delay + extra, Event::Observe { index });
+        }
+    }
+
+    /// The platform that runs the containers tells the controller what happened to
+    /// one: a watch of Kubernetes' API loses nothing and keeps the order.
+    pub(super) fn tell_of_platform(&mut self, observation: Observation) {
+        let letter = self.letter(subject_of_observation(&observation), observation);
+        let index = self.control.observations.put(letter);
+        let delay = self.experiment.testbed.network.control;
+        self.queue.after(delay, Event::Platform { index });
+    }
+
+    /// What the platform tells has reached the controller, or waits for it.
+    pub(super) fn deliver_of_platform(&mut self, index: u32) {
+        let letter = self.control.observations.take(index);
+        if self.faults.controller_down {
+            self.control.held.push(letter);
+        } else if self.is_of_this_life(&letter) {
+            self.observe_now(&letter.content);
+        }
+    }
+
+    /// The controller, back, hears what the platform had to tell.
+    pub(super) fn tell_held(&mut self) {
+        for letter in std::mem::take(&mut self.control.held) {
+            if self.is_of_this_life(&letter) {
+                self.observe_now(&letter.content);
+            }
+        }
+    }
+
+    /// An observation has reached the controller.
+    pub(super) fn deliver(&mut self, index: u32) {
+        let letter = self.control.observations.take(index);
+        if self.faults.controller_down {
+            self.watch.count(Rare::TelemetryLost);
+            return;
+        }
+        if !self.is_of_this_life(&letter) {
+            return;
+        }
+        let news = self.watch.is_news(&letter.content);
+        let commands = self.observe_now(&letter.content);
+        if !news {
+            self.check_stale(commands);
+        }
     }
 
     /// CPU telemetry of a container goes to its host's half, or to the controller
@@ -152,25 +220,46 @@ impl World<'_, '_> {
             self.observe(observation);
             return;
         }
-        let index = self.control.observations.put(observation);
-        let delay = self.experiment.testbed.network.local;
-        self.queue
-            .after(delay, Event::ObserveOnHost { host, index });
+        // What a half has written itself it knows, unless it stops meanwhile.
+        let answer = matches!(observation, Observation::CpuApplied { .. });
+        let state = &mut self.faults.hosts[host as usize];
+        if state.unreachable() || !answer && state.loses_telemetry() {
+            self.watch.count(Rare::TelemetryLost);
+            return;
+        }
+        self.hand_to_half(host, observation, self.experiment.testbed.network.local);
+    }
+
+    fn hand_to_half(&mut self, host: u32, observation: Observation, delay: Span) {
+        let letter = self.letter(Subject::Host(HostId(host)), observation);
+        let index = self.control.observations.put(letter);
+        self.queue.after(delay, Event::ObserveOnHost { index });
     }
 
     /// A half on a host sees an observation; what it commands is in force at once,
     /// the time for that has passed.
-    pub(super) fn observe_on_host(&mut self, host: u32, index: u32) {
-        let observation = self.control.take_observation(index);
+    pub(super) fn observe_on_host(&mut self, index: u32) {
+        let Letter {
+            content,
+            host,
+            life,
+        } = self.control.observations.take(index);
+        let state = &self.faults.hosts[host as usize];
+        if state.unreachable() || state.life != life {
+            return;
+        }
         let now = self.queue.now();
         let mut out = std::mem::take(&mut self.control.out);
         if let Some(half) = &mut self.control.halves[host as usize] {
-            half.allocator.observe(now, &observation, &mut out);
+            half.allocator.observe(now, &content, &mut out);
         }
         self.commands_of_half(host, out);
     }
 
     pub(super) fn wake_on_host(&mut self, host: u32) {
+        if self.faults.hosts[host as usize].unreachable() {
+            return;
+        }
         let now = self.queue.now();
         let mut out = std::mem::take(&mut self.control.out);
         if let Some(half) = &mut self.control.halves[host as usize]
@@ -183,8 +272,9 @@ impl World<'_, '_> {
     }
 
     pub(super) fn schedule_wake_on_host(&mut self, host: u32) {
+        let now = self.queue.now();
         if let Some(half) = &mut self.control.halves[host as usize]
-            && let Some(time) = half.alarm.set(half.allocator.next_wake())
+            && let Some(time) = half.alarm.set(now, half.allocator.next_wake())
         {
             self.queue.at(time, Event::WakeOnHost { host });
         }
@@ -208,6 +298,9 @@ impl World<'_, '_> {
         if !throttles.is_empty() && self.control.wants_throttles() {
             for &container in &throttles {
                 let used = self.machine.used(container, self.queue.now());
+                if self.watch.is_on() && self.pool_is_empty() {
+                    self.watch.count(Rare::PoolEmptyThrottle);
+                }
                 let instance = &mut self.instances[container as usize];
                 instance.throttles += 1;
                 let throttled = Observation::Throttled {
@@ -222,19 +315,22 @@ impl World<'_, '_> {
         self.control.throttles = throttles;
     }
 
-    /// The controller sees an observation.
-    pub(super) fn observe_now(&mut self, observation: &Observation) {
+    /// The controller sees an observation. Returns how many commands it answers
+    /// with.
+    pub(super) fn observe_now(&mut self, observation: &Observation) -> usize {
         let now = self.queue.now();
         self.control
             .allocator
             .observe(now, observation, &mut self.control.out);
+        let commands = self.control.out.len();
         self.send_commands();
         self.schedule_wake();
+        commands
     }
 
     pub(super) fn wake(&mut self) {
         let now = self.queue.now();
-        if !self.control.alarm.rings(now) {
+        if self.faults.controller_down || !self.control.alarm.rings(now) {
             return;
         }
         if self.control.allocator.next_wake().is_some_and(|t| t <= now) {
@@ -246,7 +342,7 @@ impl World<'_, '_> {
 
     pub(super) fn schedule_wake(&mut self) {
         let next = self.control.allocator.next_wake();
-        if let Some(time) = self.control.alarm.set(next) {
+        if let Some(time) = self.control.alarm.set(self.queue.now(), next) {
             self.queue.at(time, Event::Wake);
         }
     }
@@ -254,14 +350,43 @@ impl World<'_, '_> {
     fn send_commands(&mut self) {
         let network = &self.experiment.testbed.network;
         let delay = network.control + network.apply;
-        for command in self.control.out.drain(..) {
-            let index = self.control.commands.put(command);
-            self.queue.after(delay, Event::Apply { index });
+        let mut out = std::mem::take(&mut self.control.out);
+        for command in out.drain(..) {
+            let letter = self.letter(subject_of_command(&command), command);
+            let host = &mut self.faults.hosts[letter.host as usize];
+            let copies = host.commands.copies();
+            match copies {
+                [None, _] => self.watch.count(Rare::CommandLost),
+                [_, Some(_)] => self.watch.count(Rare::CommandDuplicated),
+                _ => {}
+            }
+            if let Command::Lend(share) = command {
+                if share.cpu.0 < host.lent && (host.unreachable() || copies[0].is_none()) {
+                    self.watch.count(Rare::RecallUnreachable);
+                }
+                host.lent = share.cpu.0;
+            }
+            for extra in copies.into_iter().flatten() {
+                let index = self.control.commands.put(letter);
+                self.queue.after(delay + extra, Event::Apply { index });
+            }
+        }
+        self.control.out = out;
+    }
+
+    /// A command has reached its host.
+    pub(super) fn carry_out(&mut self, index: u32) {
+        let letter = self.control.commands.take(index);
+        if self.faults.hosts[letter.host as usize].unreachable() {
+            self.watch.count(Rare::CommandLost);
+        } else if self.is_of_this_life(&letter) {
+            self.apply(letter.content);
         }
     }
 
-    /// A command takes effect on its host, unless a newer one has.
-    pub(super) fn apply(&mut self, command: Command) {
+    /// A command takes effect on its host, unless a newer one has. One that has been
+    /// carried out is answered again.
+    fn apply(&mut self, command: Command) {
         let now = self.queue.now();
         match command {
             Command::SetCpu {
@@ -269,23 +394,34 @@ impl World<'_, '_> {
                 version,
                 limit,
             } => {
-                let instance = &mut self.instances[container.0 as usize];
-                if version <= instance.cpu_version {
+                let in_force = self.instances[container.0 as usize].cpu_version;
+                if version <= in_force {
+                    self.count_old(version, in_force);
+                    self.answer_cpu(container.0);
                     return;
                 }
-                instance.cpu_version = version;
+                self.instances[container.0 as usize].cpu_version = version;
                 if self.machine.limit(container.0) != limit {
                     self.recorder.limit_updates += 1;
                     self.machine.write(now, container.0, limit, &mut self.queue);
                     self.track_limits();
                 }
-                self.observe_cpu(container.0, Observation::CpuApplied { container, version });
+                self.answer_cpu(container.0);
             }
             Command::SetMemory {
                 container,
                 version,
                 limit,
-            } => self.set_memory(container, version, false, |_| limit.0),
+            } => {
+                if self.set_memory(container, version, false, |_| limit.0) {
+                    let instance = &self.instances[container.0 as usize];
+                    if instance.memory.limit() != limit.0 {
+                        self.watch.count(Rare::LimitRefused);
+                    } else if !instance.up {
+                        self.watch.count(Rare::GrantAfterKill);
+                    }
+                }
+            }
             Command::Reclaim {
                 container,
                 version,
@@ -293,19 +429,27 @@ impl World<'_, '_> {
             } => {
                 // A container that is down uses nothing, and comes back with the
                 // limit it had.
-                let up = self.instances[container.0 as usize].up;
-                self.set_memory(container, version, true, |memory| {
+                let instance = &self.instances[container.0 as usize];
+                let (before, used) = (instance.memory.limit(), instance.memory.used());
+                let up = instance.up;
+                let limit = move |memory: &crate::memory::Memory| {
                     let spare = if up { margin.0 } else { u64::MAX / 2 };
                     memory.limit().min(memory.used() + spare)
-                });
+                };
+                if self.set_memory(container, version, true, limit) {
+                    let after = self.instances[container.0 as usize].memory.limit();
+                    self.check_reclaim(before, used, margin.0, after);
+                    match (up, after == before) {
+                        (true, true) => self.watch.count(Rare::ReclaimEmpty),
+                        (false, true) => self.watch.count(Rare::ReclaimWhileDown),
+                        _ => {}
+                    }
+                }
             }
             Command::Restart { container, version } => self.evict(container.0, version),
             Command::DenyMemory { container, event } => self.memory_denied(container.0, event),
             Command::Lend(share) => {
-                let index = self.control.observations.put(Observation::Share(share));
-                let host = share.host.0;
-                self.queue
-                    .after(Span::ZERO, Event::ObserveOnHost { host, index });
+                self.hand_to_half(share.host.0, Observation::Share(share), Span::ZERO);
             }
             // Only halves on hosts report, and their reports go another way.
             Command::Report(_) => {}
@@ -318,10 +462,13 @@ impl World<'_, '_> {
         version: u64,
         reclaim: bool,
         limit: impl Fn(&crate::memory::Memory) -> u64,
-    ) {
+    ) -> bool {
         let instance = &mut self.instances[container.0 as usize];
         if version <= instance.memory_version {
-            return;
+            let newest = instance.memory_version;
+            self.count_old(version, newest);
+            self.answer_memory(container.0);
+            return false;
         }
         instance.memory_version = version;
         let before = instance.memory.limit();
@@ -332,11 +479,42 @@ impl World<'_, '_> {
             self.recorder.memory.reclaimed += before - limit;
         }
         self.memory_written(container.0, reclaim);
-        self.observe(Observation::MemoryApplied {
-            container,
-            version,
-            limit: Bytes(limit),
+        self.answer_memory(container.0);
+        true
+    }
+
+    fn count_old(&mut self, version: u64, newest: u64) {
+        self.watch.count(match version == newest {
+            true => Rare::CommandRepeated,
+            false => Rare::StaleCommand,
         });
+    }
+
+    /// Says which CPU limit is in force.
+    fn answer_cpu(&mut self, container: u32) {
+        let applied = Observation::CpuApplied {
+            container: ContainerId(container),
+            version: self.instances[container as usize].cpu_version,
+        };
+        self.observe_cpu(container, applied);
+    }
+
+    /// Says which memory limit is in force.
+    fn answer_memory(&mut self, container: u32) {
+        let instance = &self.instances[container as usize];
+        self.observe(Observation::MemoryApplied {
+            container: ContainerId(container),
+            version: instance.memory_version,
+            limit: Bytes(instance.memory.limit()),
+        });
+    }
+
+    /// An agent that was down says what is in force.
+    pub(super) fn report_limits(&mut self, host: u32) {
+        for container in self.containers_on(host) {
+            self.answer_cpu(container);
+            self.answer_memory(container);
+        }
     }
 
     /// A group's period has ended: Escra's report goes out.
@@ -348,6 +526,7 @@ impl World<'_, '_> {
         let quota = self.machine.limit(group);
         let nr_throttled = self.machine.group(group).nr_throttled();
         let instance = &mut self.instances[group as usize];
+        let nr_throttled = nr_throttled - instance.throttled_before;
         instance.reports += 1;
         let usage = Span(used - instance.used_at_report);
         instance.used_at_report = used;

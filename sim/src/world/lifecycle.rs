@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 
 use tidegate_core::{Bytes, ContainerId, Observation, Span};
 
+use crate::watch::Rare;
+
 use super::{Event, World};
 
 /// Kubernetes restarts a container at once the first time, then after 10 s,
@@ -33,22 +35,52 @@ impl World<'_, '_> {
             return;
         }
         instance.oom_waiting = true;
+        instance.oom_asked_again = false;
         instance.oom_since = self.queue.now();
         instance.oom_first = instance.oom_event + 1;
+        if self.faults.controller_down {
+            self.watch.count(Rare::OomControllerDown);
+        }
         self.ask_for_memory(container);
     }
 
-    /// The container's processes stand still until the controller answers.
+    /// Sends a waiting container's out-of-memory event under a new number. Its
+    /// processes stand still until the controller answers.
     fn ask_for_memory(&mut self, container: u32) {
         let instance = &mut self.instances[container as usize];
         instance.oom_event += 1;
+        let event = instance.oom_event;
         let observation = Observation::OutOfMemory {
             container: ContainerId(container),
-            event: instance.oom_event,
+            event,
             first: instance.oom_first,
             limit: Bytes(instance.memory.limit()),
         };
         self.observe(observation);
+        let event = event as u32;
+        let oom = &self.experiment.testbed.oom;
+        let again = self.queue.now() + oom.repeat;
+        let patience = self.instances[container as usize].oom_since + oom.patience;
+        self.queue
+            .at(again.min(patience), Event::AskAgain { container, event });
+    }
+
+    /// Nobody has answered out-of-memory event number `event`, if it is still the
+    /// last one: it is asked again, or the kernel's patience ends.
+    pub(super) fn ask_again(&mut self, container: u32, event: u32) {
+        let instance = &mut self.instances[container as usize];
+        if !instance.oom_waiting || instance.oom_event as u32 != event {
+            return;
+        }
+        let waited = self.queue.now().since(instance.oom_since);
+        if waited >= self.experiment.testbed.oom.patience {
+            self.watch.count(Rare::OomTimedOut);
+            self.kill(container);
+            return;
+        }
+        instance.oom_asked_again = true;
+        self.watch.count(Rare::OomAskedAgain);
+        self.ask_for_memory(container);
     }
 
     /// A memory limit was set, or after a `reclaim` stayed: what waited for memory
@@ -67,6 +99,9 @@ impl World<'_, '_> {
         }
         let waited = self.queue.now().since(instance.oom_since);
         self.recorder.memory.rescue(waited);
+        if instance.oom_asked_again {
+            self.watch.count(Rare::OomRescueAfterLoss);
+        }
         self.resume(container);
     }
 
@@ -113,7 +148,7 @@ impl World<'_, '_> {
         }
         instance.restarts += 1;
         self.stop(container, back_off);
-        self.observe(Observation::Killed(ContainerId(container)));
+        self.tell_of_platform(Observation::Killed(ContainerId(container)));
     }
 
     /// A pod is evicted: what it was doing fails, and another one takes its place.
@@ -133,6 +168,21 @@ impl World<'_, '_> {
     /// A container's processes end; they are back after `back_off` and the time they
     /// take to start.
     fn stop(&mut self, container: u32, back_off: Span) {
+        self.schedule_restart(container, back_off);
+        self.stop_processes(container);
+    }
+
+    /// A container's process starts after `wait` and the time that takes, unless it
+    /// is stopped before.
+    pub(super) fn schedule_restart(&mut self, container: u32, wait: Span) {
+        let instance = &mut self.instances[container as usize];
+        let up_at = self.queue.now() + wait + instance.service.runtime.start_time;
+        instance.up_at = Some(up_at);
+        self.queue.at(up_at, Event::Restart { container });
+    }
+
+    /// A container's processes end, and what they were doing fails.
+    pub(super) fn stop_processes(&mut self, container: u32) {
         let now = self.queue.now();
         let instance = &mut self.instances[container as usize];
         if instance.up {
@@ -144,10 +194,7 @@ impl World<'_, '_> {
         instance.background_runs = false;
         instance.background_work = 0;
         instance.memory.exit();
-        let up_at = now + back_off + instance.service.runtime.start_time;
-        instance.up_at = Some(up_at);
         self.machine.kill(now, container, &mut self.queue);
-        self.queue.at(up_at, Event::Restart { container });
         self.fail_calls(container);
     }
 
@@ -162,7 +209,7 @@ impl World<'_, '_> {
         self.recorder.memory.down += now.since(instance.down_since);
         if std::mem::take(&mut instance.evicted) {
             let started = Observation::Started(ContainerId(container));
-            self.observe(started);
+            self.tell_of_platform(started);
         }
         let instance = &mut self.instances[container as usize];
         instance.up = true;

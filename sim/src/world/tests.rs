@@ -14,6 +14,8 @@ mod control_plane;
 
 mod invariants;
 
+mod faults;
+
 mod repeatability;
 
 use std::path::Path;
@@ -33,7 +35,7 @@ fn at(ms: f64) -> Time {
     Time((ms * 1e6).round() as u64)
 }
 
-fn mib(n: u64) -> Bytes {
+const fn mib(n: u64) -> Bytes {
     Bytes::from_mib(n)
 }
 
@@ -151,6 +153,7 @@ impl Setup {
             duration: self.duration,
             seed: self.seed,
             recording: self.recording,
+            watched: false,
         }
     }
 

@@ -117,9 +117,10 @@ fn an_older_command_is_ignored_and_a_doubled_one_acts_once() {
         .then(411.0, set_memory(3, mib(50)));
     let outcome = setup.run(&mut script);
     let versions: Vec<u64> = script.cpu_applied().iter().map(|seen| seen.1).collect();
-    assert_eq!(versions, [5]);
+    // Each is answered with what is in force: the first answer may be lost.
+    assert_eq!(versions, [5; 3]);
     let memory: Vec<_> = script.memory_applied().iter().map(|seen| seen.1).collect();
-    assert_eq!(memory, [(3, mib(70))]);
+    assert_eq!(memory, [(3, mib(70)); 3]);
     let reports = script.reports();
     assert_eq!(reports[8].1.quota, Cores::from_millis(600));
     assert_value(&outcome, "limit_updates", 2.0);

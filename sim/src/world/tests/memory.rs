@@ -119,13 +119,20 @@ fn all_calls_of_a_container_wait_for_one_answer() {
 }
 
 #[test]
-fn without_an_answer_nothing_happens() {
+fn without_an_answer_it_is_asked_again_until_the_kernel_kills() {
     let mut script = Script::new(8.0, mib(105)).trapping(|_| None);
-    let outcome = crowded().lasting(20.0).run(&mut script);
-    assert_eq!(script.out_of_memory().len(), 1);
-    for name in ["requests_completed", "oom_kills", "oom_rescues"] {
-        assert_value(&outcome, name, 0.0);
-    }
+    let outcome = crowded().lasting(12.0).run(&mut script);
+    let asked = script.out_of_memory();
+    let (first, event) = asked[0];
+    assert_eq!(event, (1, mib(105)));
+    // Each second under a new number; 10 s after the first the patience ends.
+    let times: Vec<f64> = asked.iter().map(|seen| seen.0).collect();
+    let expected: Vec<f64> = (0..10).map(|n| first + 1000.0 * f64::from(n)).collect();
+    assert_times(&times[..10], &expected);
+    assert_eq!(asked[9].1, (10, mib(105)));
+    assert_times(&script.kills()[..1], &[first + 10_000.0]);
+    assert_value(&outcome, "oom_kills", 1.0);
+    assert_value(&outcome, "oom_rescues", 0.0);
 }
 
 #[test]
