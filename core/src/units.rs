@@ -107,20 +107,30 @@ impl Cores {
 
     /// The runtime this amount gives in `period`, rounded down.
     pub fn over(self, period: Span) -> Span {
-        Span((u128::from(self.0) * u128::from(period.0) / 1_000_000_000) as u64)
+        Span(mul_div(self.0, period.0, 1_000_000_000))
     }
 
     /// The amount that `runtime` within `period` stands for, rounded down.
     ///
     /// `period` must not be zero.
     pub fn from_runtime(runtime: Span, period: Span) -> Cores {
-        Cores((u128::from(runtime.0) * 1_000_000_000 / u128::from(period.0)) as u64)
+        Cores(mul_div(runtime.0, 1_000_000_000, period.0))
     }
 
     /// The amount rounded down to whole nanoseconds per `period`, as a kernel can
     /// hold it. `period` must not be zero.
     pub fn whole(self, period: Span) -> Cores {
         Cores::from_runtime(self.over(period), period)
+    }
+}
+
+/// `a` times `b` divided by `divisor`, rounded down, without overflow on the way.
+///
+/// Real quotas and runtimes fit in the short way, which is several times as fast.
+fn mul_div(a: u64, b: u64, divisor: u64) -> u64 {
+    match a.checked_mul(b) {
+        Some(product) => product / divisor,
+        None => (u128::from(a) * u128::from(b) / u128::from(divisor)) as u64,
     }
 }
 
@@ -375,6 +385,16 @@ mod tests {
     fn a_quota_of_one_nanosecond_is_exact() {
         let period = Span::from_millis(100);
         assert_eq!(Cores::from_runtime(Span(1), period).over(period), Span(1));
+    }
+
+    #[test]
+    fn amounts_of_any_size_are_converted_exactly() {
+        let period = Span::from_millis(150);
+        let (runtime, cores) = (Span(30_000_000_001), Cores(200_000_000_006));
+        assert_eq!(Cores::from_runtime(runtime, period), cores);
+        // The product of these passes 64 bits.
+        assert_eq!(cores.over(Span::from_secs(1)).0, 200_000_000_006);
+        assert_eq!(Cores(u64::MAX).over(Span(1_000_000_000)).0, u64::MAX);
     }
 
     #[test]

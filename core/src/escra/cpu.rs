@@ -15,16 +15,14 @@ const LOST_AFTER: u32 = 2;
 /// What is remembered of one container.
 #[derive(Clone, Debug)]
 struct State {
-    /// 1 for a throttled period. Holds differences of the kernel's counter, so
-    /// a lost report shows as a value above 1 in the next.
-    throttled: Window,
-    /// Unused runtime, in billionths of a core.
-    unused: Window,
     nr_throttled: u64,
     last_seq: u64,
-    mismatches: u32,
     /// What this container was denied below its fair share.
     owed: u64,
+    mismatches: u32,
+    /// Throttles are differences of the kernel's counter, so a lost report shows as
+    /// a value above 1 in the next.
+    window: Window,
 }
 
 /// Decides CPU quotas from period reports under Ω.
@@ -44,6 +42,8 @@ pub(super) struct CpuAllocator {
     states: Vec<Option<State>>,
     /// Sum of what is owed to all.
     owed: u64,
+    /// Ω divided by the number of members.
+    fair: f64,
 }
 
 impl CpuAllocator {
@@ -62,6 +62,7 @@ impl CpuAllocator {
             pool: Pool::new(omega.0),
             states: Vec::new(),
             owed: 0,
+            fair: 0.0,
         }
     }
 
@@ -72,15 +73,16 @@ impl CpuAllocator {
         }
         let window = self.window;
         self.states[index].get_or_insert_with(|| State {
-            throttled: Window::new(window),
-            unused: Window::new(window),
             nr_throttled: 0,
             last_seq: 0,
-            mismatches: 0,
             owed: 0,
+            mismatches: 0,
+            window: Window::new(window),
         });
         let wanted = self.round(wanted.0 as f64);
-        Cores(self.pool.join(id, wanted))
+        let given = Cores(self.pool.join(id, wanted));
+        self.share();
+        given
     }
 
     pub(super) fn omega(&self) -> Cores {
@@ -97,6 +99,13 @@ impl CpuAllocator {
             self.owed -= state.owed;
         }
         self.pool.vacate(id, keep.0);
+        self.share();
+    }
+
+    /// The fair share follows the number of members.
+    fn share(&mut self) {
+        let share = self.pool.limit() as f64 / self.pool.members() as f64;
+        self.fair = self.round(share) as f64;
     }
 
     /// A killed container's starvation ends with it.
@@ -137,11 +146,10 @@ impl CpuAllocator {
             return;
         }
         state.mismatches = 0;
-        let unused = Cores::from_runtime(report.unused, self.period).0 as f64;
-        state.throttled.push(throttled as f64);
-        state.unused.push(unused);
+        let unused = Cores::from_runtime(report.unused, self.period);
+        state.window.push(throttled, unused);
 
-        let quota = target as f64;
+        let (quota, unused) = (target as f64, unused.0 as f64);
         let wanted = match self.law {
             Law::Code => self.as_coded(id, quota, unused),
             Law::Paper => self.as_printed(id, quota, unused, throttled > 0),
@@ -151,8 +159,7 @@ impl CpuAllocator {
             && self.law == Law::Code
             && let Some(Some(state)) = self.states.get_mut(id.0 as usize)
         {
-            state.throttled.flush();
-            state.unused.flush();
+            state.window.flush();
         }
     }
 
@@ -160,12 +167,12 @@ impl CpuAllocator {
     /// wanted.
     fn as_coded(&mut self, id: ContainerId, quota: f64, unused: f64) -> u64 {
         let free = self.pool.free() as f64;
-        let fair = self.round(self.pool.limit() as f64 / self.pool.members() as f64) as f64;
+        let fair = self.fair;
         let slice = self.slice;
         let Some(Some(state)) = self.states.get_mut(id.0 as usize) else {
             return quota as u64;
         };
-        let throttled = state.throttled.mean();
+        let throttled = state.window.throttled();
 
         // A claim lasts as long as the starvation: rule 2 makes it anew.
         self.owed -= state.owed;
@@ -205,7 +212,7 @@ impl CpuAllocator {
         if unused > self.gamma * quota && quota >= slice {
             return self.round((self.kappa * quota).max(self.floor));
         }
-        if state.unused.mean() > self.unused_step && quota > slice {
+        if state.window.unused() > self.unused_step && quota > slice {
             return self.round((quota - self.unused_step).max(self.floor));
         }
         quota as u64
@@ -222,7 +229,7 @@ impl CpuAllocator {
         };
         if throttled {
             let free = self.pool.free() as f64;
-            let add = state.throttled.mean() * free * self.upsilon / 100.0;
+            let add = state.window.throttled() * free * self.upsilon / 100.0;
             return self.round(quota + add.min(free));
         }
         let gamma = match self.gamma_unit {
@@ -230,7 +237,7 @@ impl CpuAllocator {
             GammaUnit::Milliseconds => self.gamma * 1e6 / self.period.0 as f64 * 1e9,
         };
         if unused > gamma {
-            let shrunk = quota - self.kappa * state.unused.mean();
+            let shrunk = quota - self.kappa * state.window.unused();
             return self.round(shrunk.max(self.floor.min(quota)));
         }
         quota as u64
