@@ -107,30 +107,29 @@ impl Cores {
 
     /// The runtime this amount gives in `period`, rounded down.
     pub fn over(self, period: Span) -> Span {
-        Span(mul_div(self.0, period.0, 1_000_000_000))
+        let product = u128::from(self.0) * u128::from(period.0);
+        Span(match u64::try_from(product) {
+            Ok(product) => product / 1_000_000_000,
+            Err(_) => (product / 1_000_000_000) as u64,
+        })
     }
 
-    /// The amount that `runtime` within `period` stands for, rounded down.
-    ///
-    /// `period` must not be zero.
+    /// The least amount that gives `runtime` within `period`: with periods of up to a
+    /// second, [`over`](Cores::over) of it is `runtime` again. `period` must not be
+    /// zero.
     pub fn from_runtime(runtime: Span, period: Span) -> Cores {
-        Cores(mul_div(runtime.0, 1_000_000_000, period.0))
+        let product = u128::from(runtime.0) * 1_000_000_000;
+        // Real runtimes fit in the short way, which is several times as fast.
+        Cores(match u64::try_from(product) {
+            Ok(product) => product.div_ceil(period.0),
+            Err(_) => product.div_ceil(u128::from(period.0)) as u64,
+        })
     }
 
     /// The amount rounded down to whole nanoseconds per `period`, as a kernel can
     /// hold it. `period` must not be zero.
     pub fn whole(self, period: Span) -> Cores {
         Cores::from_runtime(self.over(period), period)
-    }
-}
-
-/// `a` times `b` divided by `divisor`, rounded down, without overflow on the way.
-///
-/// Real quotas and runtimes fit in the short way, which is several times as fast.
-fn mul_div(a: u64, b: u64, divisor: u64) -> u64 {
-    match a.checked_mul(b) {
-        Some(product) => product / divisor,
-        None => (u128::from(a) * u128::from(b) / u128::from(divisor)) as u64,
     }
 }
 
@@ -388,16 +387,6 @@ mod tests {
     }
 
     #[test]
-    fn amounts_of_any_size_are_converted_exactly() {
-        let period = Span::from_millis(150);
-        let (runtime, cores) = (Span(30_000_000_001), Cores(200_000_000_006));
-        assert_eq!(Cores::from_runtime(runtime, period), cores);
-        // The product of these passes 64 bits.
-        assert_eq!(cores.over(Span::from_secs(1)).0, 200_000_000_006);
-        assert_eq!(Cores(u64::MAX).over(Span(1_000_000_000)).0, u64::MAX);
-    }
-
-    #[test]
     fn a_whole_amount_is_what_a_kernel_can_hold() {
         let third = Cores(333_333_333);
         assert_eq!(third.whole(Span::from_millis(100)), Cores(333_333_330));
@@ -405,6 +394,23 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_runtime_in_cores_is_that_runtime(
+            runtime in 0u64..1 << 50,
+            period in 1_000_000u64..=1_000_000_000,
+        ) {
+            let (runtime, period) = (Span(runtime), Span(period));
+            let cores = Cores::from_runtime(runtime, period);
+            prop_assert_eq!(cores.over(period), runtime);
+            prop_assert_eq!(cores.whole(period), cores);
+        }
+
+        #[test]
+        fn amounts_of_any_size_are_exact(cores: u64, period in 1u64..=1_000_000_000) {
+            let exact = u128::from(cores) * u128::from(period) / 1_000_000_000;
+            prop_assert_eq!(u128::from(Cores(cores).over(Span(period)).0), exact);
+        }
+
         #[test]
         fn display_is_read_back(n in 0u64..1 << 50) {
             prop_assert_eq!(Span(n).to_string().parse(), Ok(Span(n)));
