@@ -23,9 +23,7 @@ use tidegate_core::captain::{self, Captain};
 use tidegate_core::escra::{self, Escra, Law};
 use tidegate_core::fixed::Fixed;
 use tidegate_core::tide::{self, Tide};
-use tidegate_core::{
-    Allocator, Bytes, Command, ContainerId, Cores, HostId, Limits, Observation, Time,
-};
+use tidegate_core::{Allocator, Bytes, ContainerId, Cores, HostId, Limits, Observation, Time};
 
 use hosts::{Hosts, Random, container};
 
