@@ -8,6 +8,7 @@
 //! - [`engine`]: the queue and the clock.
 //! - [`testbed`]: hosts, kernel and network as parameters; [`faults`]: what goes wrong.
 //! - [`bandwidth`]: one container's CFS bandwidth group.
+//! - [`wire`]: what messages of the control plane weigh.
 //! - [`experiment`], [`outcome`]: what goes in and what comes out of a run.
 //! - `world`: the run itself, behind [`run`].
 
@@ -28,6 +29,8 @@ mod plan;
 mod record;
 
 mod watch;
+
+pub mod wire;
 
 pub mod experiment;
 

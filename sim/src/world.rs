@@ -5,6 +5,7 @@
 //! - [`control`]: telemetry to the allocator, commands back.
 //! - [`faults`]: what goes wrong with both, and with hosts.
 //! - [`watch`]: what must hold all the while.
+//! - [`traffic`]: what both weigh on the network.
 
 mod calls;
 
@@ -15,6 +16,8 @@ mod faults;
 mod lifecycle;
 
 mod mail;
+
+mod traffic;
 
 mod watch;
 
@@ -43,6 +46,7 @@ use calls::{Frame, Request};
 use control::Control;
 use faults::Party;
 use watch::Watcher;
+use traffic::Traffic;
 
 /// Mean CPU time of a background job: a timer that fires, a heartbeat.
 const BACKGROUND_JOB_NS: f64 = 1e6;
@@ -196,6 +200,7 @@ struct World<'a, 'b> {
     control: Control<'b>,
     faults: faults::State,
     watch: Watcher,
+    traffic: Traffic,
     recorder: Recorder,
     telemetry: Telemetry,
     /// When the client begins.
@@ -305,6 +310,7 @@ impl<'a, 'b> World<'a, 'b> {
             control,
             faults: faults::State::new(&testbed.faults, testbed.hosts, experiment.seed),
             watch,
+            traffic: traffic(experiment, Time::ZERO),
             recorder: Recorder::new(experiment, telemetry),
             telemetry,
             origin: Time::ZERO + experiment.settle,
@@ -352,6 +358,7 @@ impl<'a, 'b> World<'a, 'b> {
         let experiment = self.experiment;
         if experiment.settle > Span::ZERO {
             self.recorder = Recorder::new(experiment, self.telemetry);
+            self.traffic = traffic(experiment, now);
         }
         let connections = experiment.load.connections(experiment.client.connections);
         for id in 0..connections {
@@ -566,6 +573,7 @@ impl<'a, 'b> World<'a, 'b> {
         if self.watch.is_on() {
             metrics.extend(self.watch.watch.metrics());
         }
+        metrics.extend(self.traffic.metrics(duration));
         Outcome {
             metrics,
             containers,
@@ -578,6 +586,11 @@ impl<'a, 'b> World<'a, 'b> {
             events: self.queue.scheduled() - self.queue.len() as u64,
         }
     }
+}
+
+fn traffic(experiment: &Experiment<'_>, start: Time) -> Traffic {
+    let testbed = experiment.testbed;
+    Traffic::new(start, testbed.cfs.period, testbed.hosts)
 }
 
 /// Takes an idle thread as the service's runtime would.

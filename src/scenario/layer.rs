@@ -81,13 +81,11 @@ impl Layer {
             table,
             places: BTreeMap::new(),
         };
+        let lines = file::Lines::new(text);
         for (keys, spans) in spans(text) {
-            let start = |range: Range<usize>| {
-                let (line, column) = file::position(text, range.start);
-                Location {
-                    path: path.to_owned(),
-                    position: Some((line, column)),
-                }
+            let start = |range: Range<usize>| Location {
+                path: path.to_owned(),
+                position: Some(lines.position(range.start)),
             };
             let place = Place {
                 key: start(spans.key),

@@ -11,6 +11,7 @@ mod resume;
 mod shared;
 mod shipped;
 mod sources;
+mod wire;
 
 /// What runs before the build is code too.
 #[allow(dead_code)]

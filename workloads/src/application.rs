@@ -19,6 +19,51 @@ pub struct Application {
     pub requests: Vec<Request>,
 }
 
+impl Application {
+    /// `copies` of the application that share its load evenly and nothing else. From
+    /// the second on, names of services and requests end in the copy's number.
+    fn side_by_side(self, copies: u32) -> Application {
+        let size = self.services.len();
+        let mut all = Application {
+            name: self.name,
+            services: Vec::new(),
+            requests: Vec::new(),
+        };
+        for copy in 0..copies as usize {
+            let named = |name: &str| match copy {
+                0 => name.to_owned(),
+                _ => format!("{name}-{}", copy + 1),
+            };
+            all.services
+                .extend(self.services.iter().map(|service| Service {
+                    name: named(&service.name),
+                    ..service.clone()
+                }));
+            for request in &self.requests {
+                let mut request = Request {
+                    name: named(&request.name),
+                    share: request.share / f64::from(copies),
+                    ..request.clone()
+                };
+                let calls = std::iter::once(&mut request.root).chain(&mut request.detached);
+                calls.for_each(|call| call.shift(copy * size));
+                all.requests.push(request);
+            }
+        }
+        all
+    }
+}
+
+impl Call {
+    /// Adds `by` to the numbers of all services called.
+    fn shift(&mut self, by: usize) {
+        self.service += by;
+        for call in self.stages.iter_mut().flatten() {
+            call.shift(by);
+        }
+    }
+}
+
 /// One service, run as one container.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Service {

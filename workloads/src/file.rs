@@ -179,17 +179,38 @@ pub fn suggestion<'a>(
     }
 }
 
-/// Line and column, both from 1, of byte `offset` of `text`; columns count
-/// characters. An offset past the end, or inside a character, is brought back.
+/// Line and column of byte `offset` of `text`, as [`Lines::position`].
 pub fn position(text: &str, offset: usize) -> (usize, usize) {
-    let mut offset = offset.min(text.len());
-    while !text.is_char_boundary(offset) {
-        offset -= 1;
+    Lines::new(text).position(offset)
+}
+
+/// Where the lines of a text begin: many positions of it without reading all of it for
+/// each.
+#[derive(Debug)]
+pub struct Lines<'a> {
+    text: &'a str,
+    /// Of every line but the first.
+    starts: Vec<usize>,
+}
+
+impl<'a> Lines<'a> {
+    /// The lines of `text`.
+    pub fn new(text: &'a str) -> Lines<'a> {
+        let starts = text.match_indices('\n').map(|(at, _)| at + 1).collect();
+        Lines { text, starts }
     }
-    let before = &text[..offset];
-    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    let line = before.matches('\n').count() + 1;
-    (line, before[line_start..].chars().count() + 1)
+
+    /// Line and column, both from 1, of byte `offset`; columns count characters. An
+    /// offset past the end, or inside a character, is brought back.
+    pub fn position(&self, offset: usize) -> (usize, usize) {
+        let mut offset = offset.min(self.text.len());
+        while !self.text.is_char_boundary(offset) {
+            offset -= 1;
+        }
+        let line = self.starts.partition_point(|&start| start <= offset);
+        let start = line.checked_sub(1).map_or(0, |last| self.starts[last]);
+        (line + 1, self.text[start..offset].chars().count() + 1)
+    }
 }
 
 /// serde's messages speak of Rust ("unknown field", "invalid type"); these
@@ -332,6 +353,8 @@ mod tests {
         assert_eq!(position("é = 1\nøø = 2", 9), (2, 2));
         assert_eq!(position("é", 1), (1, 1));
         assert_eq!(position("", 99), (1, 1));
+        assert_eq!(position("a\nb", 1), (1, 2));
+        assert_eq!(position("a\nb", 2), (2, 1));
     }
 
     proptest! {

@@ -50,6 +50,7 @@ impl Event {
             Observation::Started(id) => What::Started(id.0),
             Observation::Stopped(id) => What::Stopped(id.0),
             Observation::Killed(id) => What::Killed(id.0),
+            Observation::Lost(id) => What::Lost(id.0),
             Observation::Period(report) => What::Period(Period {
                 container: report.container.0,
                 seq: report.seq,
@@ -81,11 +82,13 @@ impl Event {
             Observation::OutOfMemory {
                 container,
                 event,
+                first,
                 limit,
             } => What::OutOfMemory(OutOfMemory {
                 container: container.0,
                 event,
                 limit: limit.0,
+                first,
             }),
             Observation::CpuApplied { container, version } => What::CpuApplied(Applied {
                 container: container.0,
@@ -118,6 +121,7 @@ impl Event {
             What::Started(id) => Observation::Started(ContainerId(id)),
             What::Stopped(id) => Observation::Stopped(ContainerId(id)),
             What::Killed(id) => Observation::Killed(ContainerId(id)),
+            What::Lost(id) => Observation::Lost(ContainerId(id)),
             What::Period(period) => Observation::Period(CpuPeriod {
                 container: ContainerId(period.container),
                 seq: count("seq", period.seq)?,
@@ -140,6 +144,7 @@ impl Event {
             What::OutOfMemory(waits) => Observation::OutOfMemory {
                 container: ContainerId(waits.container),
                 event: count("event", waits.event)?,
+                first: count("first", waits.first)?,
                 limit: memory("limit", waits.limit)?,
             },
             What::CpuApplied(applied) => Observation::CpuApplied {
@@ -187,6 +192,7 @@ impl Order {
                 margin,
             } => Change::Reclaim(set(container, version, margin.0)),
             Command::DenyMemory { container, event } => Change::Deny(set(container, event, 0)),
+            Command::Restart { container, version } => Change::Restart(set(container, version, 0)),
             Command::Lend(share) => Change::Share(set(ContainerId(0), share.version, share.cpu.0)),
             Command::Report(_) => return Err(WireError::Local("a report that was received")),
         };
@@ -202,7 +208,8 @@ impl Order {
         | Change::Memory(set)
         | Change::Reclaim(set)
         | Change::Deny(set)
-        | Change::Share(set)) = change;
+        | Change::Share(set)
+        | Change::Restart(set)) = change;
         let container = ContainerId(set.container);
         let version = count("version", set.version)?;
         Ok(match change {
@@ -225,6 +232,7 @@ impl Order {
                 container,
                 event: version,
             },
+            Change::Restart(_) => Command::Restart { container, version },
             Change::Share(_) => Command::Lend(Share {
                 host,
                 version,

@@ -22,7 +22,7 @@ pub struct Telemetry {
 #[derive(Clone, Copy, PartialEq, Message)]
 pub struct Event {
     /// What.
-    #[prost(oneof = "What", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10")]
+    #[prost(oneof = "What", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11")]
     pub what: Option<What>,
 }
 
@@ -59,6 +59,9 @@ pub enum What {
     /// What the half of the policy on this host holds and needs.
     #[prost(message, tag = "10")]
     Half(Half),
+    /// A container was lost with its host.
+    #[prost(uint32, tag = "11")]
+    Lost(u32),
 }
 
 /// The end of a container's CPU period.
@@ -110,6 +113,9 @@ pub struct OutOfMemory {
     /// The limit it hit.
     #[prost(uint64, tag = "3")]
     pub limit: u64,
+    /// The first event of this wait.
+    #[prost(uint64, tag = "4")]
+    pub first: u64,
 }
 
 /// What a container uses.
@@ -178,7 +184,7 @@ pub struct Orders {
 #[derive(Clone, Copy, PartialEq, Message)]
 pub struct Order {
     /// Which.
-    #[prost(oneof = "Change", tags = "1, 2, 3, 4, 5")]
+    #[prost(oneof = "Change", tags = "1, 2, 3, 4, 5, 6")]
     pub change: Option<Change>,
 }
 
@@ -200,6 +206,9 @@ pub enum Change {
     /// The host's share of the application's CPU: `container` is nothing.
     #[prost(message, tag = "5")]
     Share(Set),
+    /// Evict the container's pod: `amount` is nothing.
+    #[prost(message, tag = "6")]
+    Restart(Set),
 }
 
 /// A number for a container.

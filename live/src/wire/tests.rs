@@ -34,6 +34,7 @@ fn observation() -> impl Strategy<Value = Observation> {
         id().prop_map(Observation::Started),
         id().prop_map(Observation::Stopped),
         id().prop_map(Observation::Killed),
+        id().prop_map(Observation::Lost),
         (id(), count(), cpu(), runtime(), runtime(), count()).prop_map(
             |(container, seq, quota, unused, usage, nr_throttled)| {
                 Observation::Period(CpuPeriod {
@@ -59,10 +60,13 @@ fn observation() -> impl Strategy<Value = Observation> {
                 memory,
             }
         }),
-        (id(), count(), memory()).prop_map(|(container, event, limit)| Observation::OutOfMemory {
-            container,
-            event,
-            limit
+        (id(), count(), count(), memory()).prop_map(|(container, event, first, limit)| {
+            Observation::OutOfMemory {
+                container,
+                event,
+                first,
+                limit,
+            }
         }),
         (id(), count())
             .prop_map(|(container, version)| Observation::CpuApplied { container, version }),
@@ -103,6 +107,7 @@ fn command() -> impl Strategy<Value = Command> {
             margin
         }),
         (id(), count()).prop_map(|(container, event)| Command::DenyMemory { container, event }),
+        (id(), count()).prop_map(|(container, version)| Command::Restart { container, version }),
         (count(), cpu()).prop_map(|(version, cpu)| Command::Lend(Share {
             host: HOST,
             version,

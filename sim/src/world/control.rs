@@ -153,7 +153,11 @@ impl World<'_, '_> {
         let host = &mut self.faults.hosts[letter.host as usize];
         let copies = match host.unreachable() {
             true => [None, None],
-            false => host.telemetry.copies(),
+            false => {
+                let now = self.queue.now();
+                self.traffic.observation(now, letter.host, &observation);
+                host.telemetry.copies()
+            }
         };
         match copies {
             [None, _] => self.watch.count(Rare::TelemetryLost),
@@ -353,6 +357,7 @@ impl World<'_, '_> {
         let mut out = std::mem::take(&mut self.control.out);
         for command in out.drain(..) {
             let letter = self.letter(subject_of_command(&command), command);
+            self.traffic.command(self.queue.now(), letter.host, &command);
             let host = &mut self.faults.hosts[letter.host as usize];
             let copies = host.commands.copies();
             match copies {

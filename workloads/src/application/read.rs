@@ -1,6 +1,8 @@
 //! Reads an application from its file.
 //!
 //! ```toml
+//! copies = 1                         # of all below, side by side; 1 if absent
+//!
 //! [runtimes.tomcat]                  # how services of a kind run
 //! threads = 200
 //! order = "fifo"
@@ -84,6 +86,7 @@ impl Application {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Table {
+    copies: Option<Spanned<i64>>,
     runtimes: Named<RuntimeTable>,
     services: Named<ServiceTable>,
     requests: Vec<RequestTable>,
@@ -252,11 +255,19 @@ impl Reader<'_> {
             .iter()
             .map(|(name, service)| self.service(name, service, &table.runtimes))
             .collect::<Result<_, _>>()?;
-        Ok(Application {
+        let one = Application {
             name: name.to_string_lossy().into_owned(),
             services,
             requests: self.requests(table)?,
-        })
+        };
+        match &table.copies {
+            None => Ok(one),
+            Some(copies) => {
+                let largest = one.services.len().max(one.requests.len());
+                let most = (MAX_ENTRIES / largest) as u32;
+                Ok(one.side_by_side(self.checked.count("copies", copies, most)?))
+            }
+        }
     }
 
     fn service(

@@ -56,6 +56,27 @@ fn message(from: &str, to: &str) -> String {
 }
 
 #[test]
+fn copies_stand_side_by_side_and_share_the_load() {
+    let one = parse(MINIMAL).unwrap();
+    let three = parse(&format!("copies = 3\n{MINIMAL}")).unwrap();
+    let names: Vec<&str> = three.services.iter().map(|s| s.name.as_str()).collect();
+    let expected = ["front", "back", "front-2", "back-2", "front-3", "back-3"];
+    assert_eq!(names, expected);
+    assert_eq!(three.requests.len(), 6);
+    let last = &three.requests[4];
+    assert_eq!(last.name, "read-3");
+    assert_eq!(last.share, one.requests[0].share / 3.0);
+    assert_eq!((last.root.service, last.detached[0].service), (4, 5));
+    // Front calls back, and back front, of the same copy.
+    let back = &last.root.stages[0][0];
+    assert_eq!((back.service, back.stages[0][0].service), (5, 4));
+    assert_eq!(three.services[..2], one.services);
+
+    let error = parse(&format!("copies = 5001\n{MINIMAL}")).unwrap_err();
+    assert!(error.to_string().contains("copies"), "{error}");
+}
+
+#[test]
 fn names_are_resolved_and_defaults_filled_in() {
     let app = parse(MINIMAL).unwrap();
     assert_eq!(app.name, "x");
