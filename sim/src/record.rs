@@ -22,7 +22,6 @@ use tidegate_workloads::Load;
 use crate::experiment::{Experiment, Series};
 use crate::outcome::{Metric, SeriesPoint};
 
-use distribution::{CPU_MAX, MEMORY_MAX};
 use memory::MemoryEvents;
 use series::SeriesRecorder;
 use tracking::Tracking;
@@ -114,6 +113,13 @@ fn histogram<C: hdrhistogram::Counter>(high: u64) -> Histogram<C> {
     Histogram::new_with_bounds(1, high, 3).unwrap_or_else(|_| unreachable!("bounds are constant"))
 }
 
+/// A histogram as large as its values: of ten thousand containers, few use much.
+fn growing() -> Histogram<u32> {
+    let mut histogram = histogram(2);
+    histogram.auto(true);
+    histogram
+}
+
 impl Slack {
     /// One second of a container as the published script saw it.
     fn publish(&mut self, telemetry: Telemetry, cpu: f64, limit: f64) {
@@ -140,10 +146,10 @@ impl Recorder {
         let containers = experiment.application.services.len();
         let origin = Time::ZERO + experiment.settle;
         let slack = || Slack {
-            cpu: histogram(CPU_MAX),
-            cpu_published: histogram(CPU_MAX),
+            cpu: growing(),
+            cpu_published: growing(),
             cpu_published_max: 0.0,
-            memory: histogram(MEMORY_MAX),
+            memory: growing(),
             memory_max: 0,
             cpu_limit_sum: 0.0,
             memory_limit_sum: 0.0,
@@ -351,7 +357,10 @@ impl Recorder {
 
 /// Zero is kept as the histogram's lowest value, one.
 fn record(histogram: &mut Histogram<u32>, value: f64) {
-    histogram.saturating_record((value as u64).max(1));
+    let value = (value as u64).max(1);
+    if histogram.record(value).is_err() {
+        histogram.saturating_record(value);
+    }
 }
 
 /// Not a number where nothing was recorded.
