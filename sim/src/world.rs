@@ -45,8 +45,8 @@ use crate::record::{Reading, Recorder, SAMPLE, Telemetry};
 use calls::{Frame, Request};
 use control::Control;
 use faults::Party;
-use watch::Watcher;
 use traffic::Traffic;
+use watch::Watcher;
 
 /// Mean CPU time of a background job: a timer that fires, a heartbeat.
 const BACKGROUND_JOB_NS: f64 = 1e6;

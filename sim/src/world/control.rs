@@ -357,7 +357,8 @@ impl World<'_, '_> {
         let mut out = std::mem::take(&mut self.control.out);
         for command in out.drain(..) {
             let letter = self.letter(subject_of_command(&command), command);
-            self.traffic.command(self.queue.now(), letter.host, &command);
+            self.traffic
+                .command(self.queue.now(), letter.host, &command);
             let host = &mut self.faults.hosts[letter.host as usize];
             let copies = host.commands.copies();
             match copies {
