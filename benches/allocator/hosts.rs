@@ -224,5 +224,6 @@ pub(crate) fn container(id: u32) -> Container {
     Container {
         id: ContainerId(id),
         host: HostId(0),
+        requested: None,
     }
 }

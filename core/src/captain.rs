@@ -221,22 +221,16 @@ impl Service {
 impl Allocator for Captain {
     /// # Panics
     ///
-    /// If no initial limits were given for this container: any others would be a
-    /// guess.
+    /// If the container asks for no limits and none were given for it.
     fn admit(&mut self, now: Time, container: Container) -> Limits {
         let index = container.id.0 as usize;
-        assert!(
-            index < self.initial.len(),
-            "container {index} has no initial limits: only {} were given",
-            self.initial.len()
-        );
         if index >= self.services.len() {
             self.services.resize_with(index + 1, || None);
         }
         let config = &self.config;
         self.services[index].get_or_insert_with(|| Service::new(config));
         self.next_sample.get_or_insert(now + config.period);
-        let Limits { cpu, memory } = self.initial[index];
+        let Limits { cpu, memory } = container.wanted(&self.initial);
         Limits {
             cpu: Cores(self.pool.join(container.id, cpu.0)),
             memory,

@@ -65,3 +65,17 @@ pub enum Command {
         event: u64,
     },
 }
+
+impl Command {
+    /// Whose limit or wait it is about, if one container's.
+    pub fn container(&self) -> Option<ContainerId> {
+        match *self {
+            Command::SetCpu { container, .. }
+            | Command::SetMemory { container, .. }
+            | Command::Reclaim { container, .. }
+            | Command::Restart { container, .. }
+            | Command::DenyMemory { container, .. } => Some(container),
+            Command::Lend(_) | Command::Report(_) => None,
+        }
+    }
+}

@@ -196,9 +196,11 @@ impl Escra {
 
 impl Allocator for Escra {
     fn admit(&mut self, _now: Time, container: Container) -> Limits {
+        // Code: a new pod gets what it asks for, or all that is left.
+        let wanted = container.requested.unwrap_or(self.initial);
         Limits {
-            cpu: self.cpu.admit(container.id, self.initial.cpu),
-            memory: self.memory.admit(container.id, self.initial.memory),
+            cpu: self.cpu.admit(container.id, wanted.cpu),
+            memory: self.memory.admit(container.id, wanted.memory),
         }
     }
 

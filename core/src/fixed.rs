@@ -26,15 +26,9 @@ impl Fixed {
 impl Allocator for Fixed {
     /// # Panics
     ///
-    /// If no limits were given for this container: any others would be a guess.
+    /// If the container asks for no limits and none were given for it.
     fn admit(&mut self, _now: Time, container: Container) -> Limits {
-        let index = container.id.0 as usize;
-        assert!(
-            index < self.limits.len(),
-            "container {index} has no static limits: only {} were given",
-            self.limits.len()
-        );
-        self.limits[index]
+        container.wanted(&self.limits)
     }
 
     fn observe(&mut self, _now: Time, _what: &Observation, _out: &mut Vec<Command>) {}
@@ -50,6 +44,7 @@ mod tests {
         Container {
             id: ContainerId(id),
             host: HostId(0),
+            requested: None,
         }
     }
 
@@ -94,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "container 1 has no static limits")]
+    #[should_panic(expected = "container 1 has no limits to start with")]
     fn a_container_without_limits_is_a_mistake() {
         Fixed::new(vec![limits(1)]).admit(Time::ZERO, container(1));
     }

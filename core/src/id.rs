@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::allocator::Limits;
+
 /// Names a container for the length of a run. Never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ContainerId(pub u32);
@@ -19,6 +21,27 @@ pub struct Container {
     pub id: ContainerId,
     /// Where it runs.
     pub host: HostId,
+    /// The limits its own specification asks for: pods that a platform starts have
+    /// some; containers that were profiled before the run have none.
+    pub requested: Option<Limits>,
+}
+
+impl Container {
+    /// The limits it asks for, or else those that were given for its number.
+    ///
+    /// # Panics
+    ///
+    /// If there are neither: any limits would be a guess.
+    pub(crate) fn wanted(&self, given: &[Limits]) -> Limits {
+        let index = self.id.0 as usize;
+        match self.requested.or_else(|| given.get(index).copied()) {
+            Some(limits) => limits,
+            None => panic!(
+                "container {index} has no limits to start with: only {} were given",
+                given.len()
+            ),
+        }
+    }
 }
 
 /// Names a resource of the continuum: a device, a cluster node, a region of a

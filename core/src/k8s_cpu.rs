@@ -119,20 +119,14 @@ impl K8sCpu {
 impl Allocator for K8sCpu {
     /// # Panics
     ///
-    /// If no initial limits were given for this container: any others would be a
-    /// guess.
+    /// If the container asks for no limits and none were given for it.
     fn admit(&mut self, _now: Time, container: Container) -> Limits {
         let index = container.id.0 as usize;
-        assert!(
-            index < self.initial.len(),
-            "container {index} has no initial limits: only {} were given",
-            self.initial.len()
-        );
         if index >= self.tracked.len() {
             self.tracked.resize_with(index + 1, || None);
         }
         self.tracked[index].get_or_insert_default();
-        let Limits { cpu, memory } = self.initial[index];
+        let Limits { cpu, memory } = container.wanted(&self.initial);
         Limits {
             cpu: Cores(self.pool.join(container.id, cpu.0)),
             memory,

@@ -173,9 +173,10 @@ impl Allocator for Tide {
         if let Some(members) = self.members.get_mut(container.host.0 as usize) {
             *members += 1;
         }
+        let wanted = container.requested.unwrap_or(self.initial);
         Limits {
-            cpu: self.initial.cpu,
-            memory: self.memory.admit(container.id, self.initial.memory),
+            memory: self.memory.admit(container.id, wanted.memory),
+            ..wanted
         }
     }
 

@@ -285,16 +285,10 @@ impl Vpa {
 impl Allocator for Vpa {
     /// # Panics
     ///
-    /// If no initial limits were given for this container: any others would be a
-    /// guess.
+    /// If the container asks for no limits and none were given for it.
     fn admit(&mut self, now: Time, container: Container) -> Limits {
         let id = container.id;
         let index = id.0 as usize;
-        assert!(
-            index < self.initial.len(),
-            "container {index} has no initial limits: only {} were given",
-            self.initial.len()
-        );
         if index >= self.tracked.len() {
             self.tracked.resize_with(index + 1, || None);
         }
@@ -324,7 +318,7 @@ impl Allocator for Vpa {
                 cpu: recommendation.target.cpu,
                 memory: recommendation.target.memory,
             },
-            None => self.initial[index],
+            None => container.wanted(&self.initial),
         };
         Limits {
             cpu: Cores(self.cpu.join(id, cpu.0)),

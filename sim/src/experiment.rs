@@ -95,6 +95,12 @@ pub struct Client {
     /// throughput, while throughput still divides by the whole duration (wrk2's
     /// calibration).
     pub warm_up: Span,
+    /// A request that the platform turns down is sent again after a random time up
+    /// to this. Without it, it has failed.
+    pub retry: Option<Span>,
+    /// Answers are looked for this often, counted from the client's start. Without
+    /// it they are seen when they come.
+    pub poll: Option<Span>,
 }
 
 impl Default for Client {
@@ -102,6 +108,8 @@ impl Default for Client {
         Client {
             connections: 10,
             warm_up: Span::from_secs(10),
+            retry: None,
+            poll: None,
         }
     }
 }

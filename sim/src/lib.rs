@@ -9,6 +9,7 @@
 //! - [`testbed`]: hosts, kernel and network as parameters; [`faults`]: what goes wrong.
 //! - [`bandwidth`]: one container's CFS bandwidth group.
 //! - [`wire`]: what messages of the control plane weigh.
+//! - [`platform`]: what starts and stops pods as requests come.
 //! - [`experiment`], [`outcome`]: what goes in and what comes out of a run.
 //! - `world`: the run itself, behind [`run`].
 
@@ -31,6 +32,8 @@ mod record;
 mod watch;
 
 pub mod wire;
+
+pub mod platform;
 
 pub mod experiment;
 

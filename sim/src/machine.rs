@@ -189,9 +189,13 @@ impl Machine {
         (self.places.len() - 1) as u32
     }
 
-    /// A limit as a quota; the kernel takes none below 1 ms.
+    /// A limit as a quota; the kernel takes none below 1 ms. A limit of nothing
+    /// freezes the group.
     fn quota(&self, limit: Cores) -> u64 {
-        limit.over(self.cfs.period).0.max(1_000_000)
+        match limit {
+            Cores::ZERO => 0,
+            limit => limit.over(self.cfs.period).0.max(1_000_000),
+        }
     }
 
     /// The host a group is on.

@@ -107,6 +107,10 @@ pub(crate) struct Recorder {
     series: Option<SeriesRecorder>,
     /// For a closed loop, whose demand is known.
     tracking: Option<Tracking>,
+    /// Times at which containers were sampled, and the pods then there.
+    ticks: u64,
+    pods_sum: u64,
+    pods_max: u32,
 }
 
 fn histogram<C: hdrhistogram::Counter>(high: u64) -> Histogram<C> {
@@ -121,6 +125,20 @@ fn growing() -> Histogram<u32> {
 }
 
 impl Slack {
+    fn new() -> Slack {
+        Slack {
+            cpu: growing(),
+            cpu_published: growing(),
+            cpu_published_max: 0.0,
+            memory: growing(),
+            memory_max: 0,
+            cpu_limit_sum: 0.0,
+            memory_limit_sum: 0.0,
+            samples: 0,
+            second: (0.0, 0.0),
+        }
+    }
+
     /// One second of a container as the published script saw it.
     fn publish(&mut self, telemetry: Telemetry, cpu: f64, limit: f64) {
         let free = match telemetry {
@@ -142,20 +160,9 @@ impl Slack {
 }
 
 impl Recorder {
+    /// Without containers: each is [added](Recorder::add).
     pub(crate) fn new(experiment: &Experiment<'_>, telemetry: Telemetry) -> Recorder {
-        let containers = experiment.application.services.len();
         let origin = Time::ZERO + experiment.settle;
-        let slack = || Slack {
-            cpu: growing(),
-            cpu_published: growing(),
-            cpu_published_max: 0.0,
-            memory: growing(),
-            memory_max: 0,
-            cpu_limit_sum: 0.0,
-            memory_limit_sum: 0.0,
-            samples: 0,
-            second: (0.0, 0.0),
-        };
         Recorder {
             telemetry,
             origin,
@@ -168,11 +175,8 @@ impl Recorder {
             failed: 0,
             memory: MemoryEvents::new(),
             limit_updates: 0,
-            slack: (0..containers).map(|_| slack()).collect(),
-            series: experiment
-                .recording
-                .series
-                .map(|series| SeriesRecorder::new(series, containers)),
+            slack: Vec::new(),
+            series: experiment.recording.series.map(SeriesRecorder::new),
             tracking: match experiment.load {
                 Load::Closed(threads) => {
                     let period = experiment.testbed.cfs.period;
@@ -180,7 +184,38 @@ impl Recorder {
                 }
                 _ => None,
             },
+            ticks: 0,
+            pods_sum: 0,
+            pods_max: 0,
         }
+    }
+
+    /// One container more.
+    pub(crate) fn add(&mut self) {
+        self.slack.push(Slack::new());
+        if let Some(series) = &mut self.series {
+            series.add(self.ticks);
+        }
+    }
+
+    /// All containers are sampled now, `pods` of which a platform started.
+    pub(crate) fn tick(&mut self, pods: u32) {
+        self.ticks += 1;
+        self.pods_sum += u64::from(pods);
+        self.pods_max = self.pods_max.max(pods);
+    }
+
+    /// Pods there were, on average and at most.
+    pub(crate) fn pods(&self) -> (f64, u32) {
+        (
+            self.pods_sum as f64 / self.ticks.max(1) as f64,
+            self.pods_max,
+        )
+    }
+
+    /// The run was this long.
+    pub(crate) fn ended(&mut self, duration: Span) {
+        self.duration = duration;
     }
 
     /// A reply reached the client at `now`.
@@ -246,10 +281,9 @@ impl Recorder {
         }
     }
 
-    /// Mean CPU limit of a container over the samples.
+    /// Mean CPU limit of a container over the run; none counts as zero.
     pub(crate) fn cpu_limit_mean(&self, container: usize) -> f64 {
-        let slack = &self.slack[container];
-        slack.cpu_limit_sum / slack.samples.max(1) as f64
+        self.slack[container].cpu_limit_sum / self.ticks.max(1) as f64
     }
 
     /// The distributions of the run.
@@ -331,7 +365,7 @@ impl Recorder {
         }
 
         let total = |sum: fn(&Slack) -> f64| -> f64 {
-            let mean = |slack: &Slack| sum(slack) / slack.samples.max(1) as f64;
+            let mean = |slack: &Slack| sum(slack) / self.ticks.max(1) as f64;
             self.slack.iter().map(mean).sum()
         };
         push("cpu_used_mean_cores", "cores", used / seconds);

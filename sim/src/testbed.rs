@@ -4,6 +4,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use tidegate_core::Span;
 
 use crate::faults::Faults;
+use crate::platform::openwhisk;
 
 /// The machines an experiment runs on. Read from `scenarios/testbeds/*.toml`.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -38,6 +39,9 @@ pub struct Testbed {
     /// What goes wrong.
     #[serde(default)]
     pub faults: Faults,
+    /// What runs functions on it, if anything does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub platform: Option<openwhisk::Config>,
 }
 
 impl Testbed {
@@ -106,6 +110,16 @@ impl Testbed {
                 "`oom.repeat` must be at least 1ms and at most `oom.patience`, {}, not {}",
                 self.oom.patience, self.oom.repeat
             ));
+        }
+        if let Some(platform) = &self.platform {
+            platform.check()?;
+            if self.faults.host.every > Span::ZERO {
+                return Err(
+                    "`faults.host` has no meaning beside a platform: what becomes of pods \
+                            on a host that is lost is not modelled"
+                        .to_owned(),
+                );
+            }
         }
         self.faults.check()
     }

@@ -1,6 +1,8 @@
 //! The run itself: applications, clients and the control plane on the machine.
 //!
 //! - [`calls`]: a request's way through the services.
+//! - [`instances`]: containers that come and go.
+//! - [`functions`]: calls that a platform finds a pod for.
 //! - [`lifecycle`]: memory, kills and restarts.
 //! - [`control`]: telemetry to the allocator, commands back.
 //! - [`faults`]: what goes wrong with both, and with hosts.
@@ -12,6 +14,10 @@ mod calls;
 mod control;
 
 mod faults;
+
+mod functions;
+
+mod instances;
 
 mod lifecycle;
 
@@ -29,8 +35,9 @@ use std::collections::VecDeque;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Exp1};
-use tidegate_core::{Allocator, Command, Container, ContainerId, HostId, Observation, Span, Time};
-use tidegate_workloads::application::{Order, Service};
+use tidegate_core::{Allocator, Command, Span, Time};
+use tidegate_workloads::Load;
+use tidegate_workloads::application::{Deployment, Order, Service};
 use tidegate_workloads::load::Arrivals;
 use tidegate_workloads::random::stream;
 
@@ -38,13 +45,15 @@ use crate::engine::Queue;
 use crate::experiment::Experiment;
 use crate::machine::{Machine, Signal, Timer, Timers};
 use crate::memory::Memory;
-use crate::outcome::{ContainerUse, Outcome};
+use crate::outcome::{ContainerUse, Metric, Outcome};
 use crate::plan::Plan;
+use crate::platform::openwhisk;
 use crate::record::{Reading, Recorder, SAMPLE, Telemetry};
 
 use calls::{Frame, Request};
 use control::Control;
 use faults::Party;
+use functions::Functions;
 use traffic::Traffic;
 use watch::Watcher;
 
@@ -66,6 +75,12 @@ pub(crate) enum Event {
         node: u32,
         failed: bool,
     },
+    /// A call to an external service has taken its time.
+    Outside {
+        frame: u32,
+    },
+    /// Something happens on the platform that runs functions.
+    Function(openwhisk::Timer),
     /// A service does something of its own.
     Background {
         container: u32,
@@ -136,6 +151,10 @@ struct Instance<'a> {
     /// Calls served since the start.
     served: u64,
     up: bool,
+    /// It will never be up again.
+    gone: bool,
+    /// Which pod of the platform it is, if it is one.
+    pod: Option<u32>,
     started: Time,
     restarts: u32,
     oom_kills: u64,
@@ -185,6 +204,15 @@ struct Connection {
     requests: u64,
 }
 
+/// What is left of a batch.
+#[derive(Clone, Copy, Debug)]
+struct Tasks {
+    untaken: u32,
+    unanswered: u32,
+    /// When the last answer was seen.
+    done: Option<Time>,
+}
+
 /// One run in progress.
 struct World<'a, 'b> {
     experiment: &'a Experiment<'a>,
@@ -192,7 +220,13 @@ struct World<'a, 'b> {
     queue: Queue<Event>,
     machine: Machine,
     instances: Vec<Instance<'a>>,
+    /// The container of each service that has one from the beginning.
+    homes: Vec<u32>,
+    functions: Option<Functions>,
     connections: Vec<Connection>,
+    /// Tasks of a batch that no connection has taken, and that are not answered.
+    tasks: Option<Tasks>,
+    retries: ChaCha8Rng,
     frames: Vec<Frame>,
     free_frames: Vec<u32>,
     requests: Vec<Request>,
@@ -237,97 +271,55 @@ impl<'a, 'b> World<'a, 'b> {
             Telemetry::None
         };
         let bounds = allocator.bounds();
-        let mut watch = Watcher::new(
-            experiment.watched,
-            bounds,
-            application.services.len(),
-            testbed.hosts,
-        );
-        let mut control = Control::new(allocator, testbed.hosts);
-        let mut machine = Machine::new(testbed);
-        let mut instances = Vec::new();
-        for (id, service) in (0u32..).zip(&application.services) {
-            let host = id % testbed.hosts;
-            let container = Container {
-                id: ContainerId(id),
-                host: HostId(host),
-            };
-            let limits = control.admit(Time::ZERO, container);
-            watch.admitted(id, limits);
-            let socket = id / testbed.hosts;
-            machine.add(host, socket, Some(limits.cpu));
-            let threads = service.runtime.threads;
-            instances.push(Instance {
-                service,
-                memory: Memory::new(service.memory, limits.memory),
-                // Spread over the socket at first; the machine takes any CPU.
-                threads: (0..threads).map(|n| n as u16).collect(),
-                idle_threads: (0..threads).map(|n| n as u16).collect(),
-                queue: VecDeque::new(),
-                stalled: Vec::new(),
-                served: 0,
-                up: true,
-                started: Time::ZERO,
-                restarts: 0,
-                oom_kills: 0,
-                oom_waiting: false,
-                oom_event: 0,
-                oom_first: 0,
-                oom_since: Time::ZERO,
-                down_since: Time::ZERO,
-                up_at: None,
-                restart_version: 0,
-                evicted: false,
-                oom_asked_again: false,
-                background_cpu: 0,
-                background_runs: false,
-                background_work: 0,
-                background_rng: stream(experiment.seed, "background", u64::from(id)),
-                cpu_version: 0,
-                memory_version: 0,
-                reports: 0,
-                throttles: 0,
-                usage_reports: 0,
-                throttled_before: 0,
-                used_at_report: 0,
-                used_at_usage: 0,
-                used_at_sample: 0,
-                used_at_begin: 0,
-                periods_at_begin: (0, 0),
-            });
-        }
-        World {
+        let mut world = World {
             experiment,
             plan: Plan::new(application),
             queue: Queue::new(),
-            machine,
-            instances,
+            machine: Machine::new(testbed),
+            instances: Vec::new(),
+            homes: vec![calls::NOWHERE; application.services.len()],
+            functions: Functions::new(experiment),
             connections: Vec::new(),
+            tasks: match *experiment.load {
+                Load::Batch { tasks } => Some(Tasks {
+                    untaken: tasks,
+                    unanswered: tasks,
+                    done: None,
+                }),
+                _ => None,
+            },
+            retries: stream(experiment.seed, "retries", 0),
             frames: Vec::new(),
             free_frames: Vec::new(),
             requests: Vec::new(),
             free_requests: Vec::new(),
-            control,
+            control: Control::new(allocator, testbed.hosts),
             faults: faults::State::new(&testbed.faults, testbed.hosts, experiment.seed),
-            watch,
+            watch: Watcher::new(experiment.watched, bounds, testbed.hosts),
             traffic: traffic(experiment, Time::ZERO),
             recorder: Recorder::new(experiment, telemetry),
             telemetry,
             origin: Time::ZERO + experiment.settle,
             signals: Vec::new(),
             done: false,
+        };
+        let services = &application.services;
+        for (index, service) in services.iter().enumerate() {
+            if service.deployment == Deployment::Container {
+                let host = world.instances.len() as u32 % testbed.hosts;
+                world.homes[index] = world.add_instance(service, host, None);
+            }
         }
+        world
     }
 
     /// Starts the containers.
     fn start(&mut self) {
         let experiment = self.experiment;
         for container in 0..self.instances.len() as u32 {
-            let started = Observation::Started(ContainerId(container));
-            self.observe_now(&started);
-            self.schedule_background(container);
-            self.check_memory(container);
+            self.launch(container);
         }
+        self.start_functions();
         if let Some(interval) = self.control.sampling() {
             self.queue.after(interval, Event::Usage);
         }
@@ -358,6 +350,7 @@ impl<'a, 'b> World<'a, 'b> {
         let experiment = self.experiment;
         if experiment.settle > Span::ZERO {
             self.recorder = Recorder::new(experiment, self.telemetry);
+            self.instances.iter().for_each(|_| self.recorder.add());
             self.traffic = traffic(experiment, now);
         }
         let connections = experiment.load.connections(experiment.client.connections);
@@ -398,7 +391,12 @@ impl<'a, 'b> World<'a, 'b> {
                 node,
                 failed,
             } => self.reply(frame, generation, node, failed),
+            Event::Outside { frame } => self.outside_done(frame),
+            Event::Function(timer) => self.platform_timer(timer),
             Event::Background { container } => {
+                if self.instances[container as usize].gone {
+                    return;
+                }
                 self.schedule_background(container);
                 if self.instances[container as usize].up {
                     let rng = &mut self.instances[container as usize].background_rng;
@@ -464,20 +462,28 @@ impl<'a, 'b> World<'a, 'b> {
     fn next_request(&mut self, id: u32, earliest: Time) {
         let connection = &mut self.connections[id as usize];
         let free = Time::ZERO + earliest.since(self.origin);
-        // Streams of arrivals never end.
-        let Some(sent) = connection.arrivals.next_after(free) else {
-            return;
+        // Draws belong to a request of a connection, but to a task of a batch,
+        // whichever connection it comes to.
+        let (sent, draws) = match &mut self.tasks {
+            Some(tasks) if tasks.untaken == 0 => return,
+            Some(tasks) => {
+                tasks.untaken -= 1;
+                (Time::ZERO, u64::from(tasks.untaken))
+            }
+            None => {
+                let draws = u64::from(id) << 32 | connection.requests;
+                // Streams of arrivals never end.
+                let Some(sent) = connection.arrivals.next_after(free) else {
+                    return;
+                };
+                (sent, draws)
+            }
         };
         let intended = self.origin + sent.since(Time::ZERO);
         connection.intended = intended;
-        let number = connection.requests;
         connection.requests += 1;
         let arrival = intended + self.experiment.testbed.network.hop;
-        let mut rng = stream(
-            self.experiment.seed,
-            "request",
-            u64::from(id) << 32 | number,
-        );
+        let mut rng = stream(self.experiment.seed, "request", draws);
         let kind = self.plan.kind(rng.random());
         let request = self.new_request(kind, id, &mut rng);
         self.start_request(request, arrival.max(earliest));
@@ -485,7 +491,13 @@ impl<'a, 'b> World<'a, 'b> {
 
     fn sample_slack(&mut self) {
         let now = self.queue.now();
+        let here = |instance: &&Instance<'_>| instance.pod.is_some() && !instance.gone;
+        let pods = self.instances.iter().filter(here).count();
+        self.recorder.tick(pods as u32);
         for index in 0..self.instances.len() {
+            if self.instances[index].gone {
+                continue;
+            }
             let reading = self.reading(index, now);
             self.recorder.sample(now, index, &reading);
         }
@@ -495,8 +507,9 @@ impl<'a, 'b> World<'a, 'b> {
     /// Limits may have changed.
     fn track_limits(&mut self) {
         if self.recorder.tracks_limits() {
-            let containers = 0..self.instances.len() as u32;
-            let limits = containers.map(|index| self.machine.limit(index).as_f64());
+            let here = (0u32..).zip(&self.instances);
+            let here = here.filter(|(_, instance)| !instance.gone);
+            let limits = here.map(|(index, _)| self.machine.limit(index).as_f64());
             self.recorder.limits(self.queue.now(), limits.sum());
         }
     }
@@ -506,8 +519,11 @@ impl<'a, 'b> World<'a, 'b> {
     fn end(&mut self) {
         let now = self.queue.now();
         self.done = true;
-        if self.experiment.duration.0.is_multiple_of(SAMPLE.0) {
+        if self.tasks.is_none() && self.experiment.duration.0.is_multiple_of(SAMPLE.0) {
             for index in 0..self.instances.len() {
+                if self.instances[index].gone {
+                    continue;
+                }
                 let reading = self.reading(index, now);
                 self.recorder.sample_series(now, index, &reading);
             }
@@ -534,7 +550,9 @@ impl<'a, 'b> World<'a, 'b> {
 
     fn finish(mut self) -> Outcome {
         let end = self.queue.now();
-        let duration = self.experiment.duration;
+        // A batch can end before its time is over.
+        let duration = end.since(self.origin);
+        self.recorder.ended(duration);
         for connection in &mut self.connections {
             // Requests that were due but never got their turn.
             let due = |time: &Time| *time < Time::ZERO + duration;
@@ -543,11 +561,13 @@ impl<'a, 'b> World<'a, 'b> {
             let before = connection.requests.checked_sub(1);
             self.recorder.sent += before.map_or(0, |before| before + turn) + waiting;
         }
+        let untaken = self.tasks.map_or(0, |tasks| tasks.untaken);
+        self.recorder.sent += u64::from(untaken);
         let mut used = 0.0;
         let mut periods = (0, 0);
         let mut containers = Vec::new();
         for (index, instance) in self.instances.iter().enumerate() {
-            if !instance.up {
+            if !instance.up && !instance.gone {
                 self.recorder.memory.down += end.since(instance.down_since);
             }
             let cpu = self.machine.used(index as u32, end) - instance.used_at_begin;
@@ -570,6 +590,7 @@ impl<'a, 'b> World<'a, 'b> {
         }
         let distributions = self.recorder.distributions();
         let mut metrics = self.recorder.metrics(&distributions, used, periods);
+        metrics.extend(self.more_metrics());
         if self.watch.is_on() {
             metrics.extend(self.watch.watch.metrics());
         }

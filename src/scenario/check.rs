@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use tidegate_core::Span;
-use tidegate_workloads::{FileError, file};
+use tidegate_sim::Testbed;
+use tidegate_workloads::application::Deployment;
+use tidegate_workloads::{Application, FileError, file};
 
 use crate::scenario::column;
 use crate::scenario::format::{
@@ -41,6 +43,22 @@ pub(crate) fn duration(duration: Span) -> Result<(), String> {
         ));
     }
     Ok(())
+}
+
+/// Functions need a platform that runs them.
+///
+/// # Errors
+/// When the application has some and the testbed none.
+pub(crate) fn platform(application: &Application, testbed: &Testbed) -> Result<(), String> {
+    let mut services = application.services.iter();
+    let function = services.find(|service| service.deployment == Deployment::Function);
+    match function {
+        Some(function) if testbed.platform.is_none() => Err(format!(
+            "`{}` is a function, and the testbed has no [platform] to run it",
+            function.name
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// Checks what the types cannot say.

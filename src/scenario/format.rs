@@ -305,6 +305,32 @@ pub struct Limit {
     /// Memory of Ω, instead of the sum: "2 GiB".
     #[schemars(with = "Option<String>")]
     pub memory: Option<Bytes>,
+    /// The part of all this that Ω really is: 0.8 for four fifths.
+    #[serde(skip_serializing_if = "Share::is_whole")]
+    pub share: Share,
+}
+
+/// A part of the limits above, from a thousandth to a hundred times.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Share(pub f64);
+
+impl Share {
+    fn is_whole(&self) -> bool {
+        *self == Share(1.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Share {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Share, D::Error> {
+        let share = f64::deserialize(deserializer)?;
+        if (0.001..=100.0).contains(&share) {
+            return Ok(Share(share));
+        }
+        Err(de::Error::custom(format!(
+            "a share must be from 0.001 to 100, not {share}"
+        )))
+    }
 }
 
 impl Default for Limit {
@@ -313,6 +339,7 @@ impl Default for Limit {
             level: Level(1.5),
             cpu: None,
             memory: None,
+            share: Share(1.0),
         }
     }
 }

@@ -276,6 +276,7 @@ impl Resolver<'_> {
         let allocator = piece(self, Kind::Allocator)?;
         let testbed = piece(self, Kind::Testbed)?;
         let client = piece(self, Kind::Client)?;
+        let named = self.named(Kind::Application, columns, choice).1;
 
         let run = Run {
             seeds: Seeds::Count(1),
@@ -308,11 +309,14 @@ impl Resolver<'_> {
                 pieces: hashes.clone(),
             }),
         ]);
+        let application = self.application(&hashes[0], &application)?;
+        let testbed = self.testbed(&hashes[2], &testbed)?;
+        check::platform(&application, &testbed).map_err(|message| named.error(message))?;
         Ok(Cell {
             labels,
-            application: self.application(&hashes[0], &application)?,
+            application,
             loads: self.loads(&hashes[1], &workload)?,
-            testbed: self.testbed(&hashes[2], &testbed)?,
+            testbed,
             client: read_client(&client)?,
             policy,
             limit,
@@ -438,6 +442,11 @@ pub fn read_client(document: &Document) -> Result<Client, FileError> {
                 client.connections
             ),
         ));
+    }
+    let poll = client.poll.unwrap_or(Span::from_secs(1));
+    if poll < Span::from_millis(1) {
+        let message = format!("`poll` must be at least 1ms, not {poll}");
+        return Err(document.error(&["poll"], message));
     }
     Ok(client)
 }

@@ -12,10 +12,11 @@ use tidegate_core::vpa::{self, Vpa};
 use tidegate_core::{Allocator, Bytes, Cores, Delivery, Limits, Span};
 use tidegate_sim::Testbed;
 use tidegate_workloads::application::read::{MAX_CPU, MAX_ENTRIES, MAX_MEMORY};
+use tidegate_workloads::application::{Deployment, Service};
 use tidegate_workloads::{Application, FileError, file};
 use toml::Value;
 
-use crate::scenario::format::{Level, Limit};
+use crate::scenario::format::{Level, Limit, Share};
 use crate::scenario::layer::Document;
 
 /// No container's limit is set below these when limits are computed from a
@@ -227,7 +228,7 @@ impl Policy {
         limit: &Limit,
         settle: Span,
     ) -> Result<Box<dyn Allocator>, String> {
-        let omega = omega(application, limit);
+        let omega = omega(application, testbed, limit);
         let policy: Box<dyn Allocator> = match self {
             Policy::Fixed(piece) => Box::new(Fixed::new(profiled(application, piece.level(limit)))),
             Policy::Escra(config) => Box::new(Escra::new(
@@ -237,7 +238,7 @@ impl Policy {
                 },
                 omega.cpu,
                 omega.memory,
-                application.services.len(),
+                containers(application).count(),
             )),
             Policy::Tide(config) => Box::new(Tide::new(
                 tide::Config {
@@ -246,7 +247,7 @@ impl Policy {
                 },
                 omega.cpu,
                 omega.memory,
-                application.services.len(),
+                containers(application).count(),
                 testbed.hosts as usize,
             )),
             Policy::Captain(config) => {
@@ -307,25 +308,42 @@ fn flag(piece: &mut Document, key: &str) -> Result<bool, FileError> {
     }
 }
 
+/// The containers that stand from the beginning: pods that a platform starts say
+/// themselves what they ask for.
+fn containers(application: &Application) -> impl Iterator<Item = &Service> {
+    let standing = |service: &&Service| service.deployment == Deployment::Container;
+    application.services.iter().filter(standing)
+}
+
 /// The static limits of every container of `application` at `level`.
 fn profiled(application: &Application, level: Level) -> Vec<Limits> {
-    application
-        .services
-        .iter()
+    containers(application)
         .map(|service| service.limits.at(level.0, FLOOR.cpu, FLOOR.memory))
         .collect()
 }
 
-/// The application-wide limit Ω.
-pub fn omega(application: &Application, limit: &Limit) -> Limits {
-    let limits = profiled(application, limit.level);
-    Limits {
+/// The application-wide limit Ω: what all its containers get at the level of
+/// `limit`, and all pods that its platform can have.
+pub fn omega(application: &Application, testbed: &Testbed, limit: &Limit) -> Limits {
+    let mut limits = profiled(application, limit.level);
+    let mut services = application.services.iter();
+    if services.any(|service| service.deployment == Deployment::Function) {
+        limits.extend(testbed.platform.iter().map(|platform| platform.capacity()));
+    }
+    let all = Limits {
         cpu: limit
             .cpu
             .unwrap_or_else(|| limits.iter().map(|limits| limits.cpu).sum()),
         memory: limit
             .memory
             .unwrap_or_else(|| limits.iter().map(|limits| limits.memory).sum()),
+    };
+    match limit.share {
+        Share(1.0) => all,
+        Share(share) => Limits {
+            cpu: all.cpu.scale(share),
+            memory: all.memory.scale(share),
+        },
     }
 }
 

@@ -13,7 +13,7 @@ use tidegate_core::{Bytes, Cores, Limits, Span};
 pub struct Application {
     /// Its name: the file's.
     pub name: String,
-    /// One container each, in the order of the file.
+    /// In the order of the file.
     pub services: Vec<Service>,
     /// What clients ask for.
     pub requests: Vec<Request>,
@@ -64,12 +64,14 @@ impl Call {
     }
 }
 
-/// One service, run as one container.
+/// One service.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Service {
     /// Its name.
     pub name: String,
-    /// Its limits under the static policies.
+    /// What runs it.
+    pub deployment: Deployment,
+    /// Its limits under the static policies; of containers only.
     pub limits: Profile,
     /// CPU used without any request, in small background jobs.
     pub idle: Cores,
@@ -79,9 +81,23 @@ pub struct Service {
     pub memory: Memory,
 }
 
+/// What runs a service.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Deployment {
+    /// One container, there from the beginning.
+    #[default]
+    Container,
+    /// Pods that a platform starts and stops as requests come. What a call makes
+    /// another call to the same service for happens in the same pod.
+    Function,
+    /// Machines of its own, which are neither limited nor ever short: its calls
+    /// take their time.
+    External,
+}
+
 /// The profiled limits of a service, as its authors configured them for the
 /// static policy of 1.5 times the profiled maximum.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Profile {
     /// 1.5 times the profiled CPU maximum.
     pub cpu_15x: Cores,

@@ -57,6 +57,12 @@ pub enum Load {
     /// A closed loop: each active thread begins its next unit of work, a request,
     /// when the last is done.
     Closed(Concurrency),
+    /// A job: tasks that are all due at once. Each connection takes the next when
+    /// it has the answer to the one before.
+    Batch {
+        /// How many.
+        tasks: u32,
+    },
 }
 
 impl Load {
@@ -88,6 +94,7 @@ impl Load {
         }
         match self {
             Load::Fixed { rate } | Load::Exponential { rate } => *rate,
+            Load::Batch { tasks } => f64::from(*tasks) / seconds,
             Load::Burst {
                 base,
                 burst,

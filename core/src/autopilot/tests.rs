@@ -15,6 +15,7 @@ fn container(id: u32) -> Container {
     Container {
         id: ContainerId(id),
         host: HostId(0),
+        requested: None,
     }
 }
 

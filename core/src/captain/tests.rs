@@ -16,6 +16,7 @@ fn container(id: u32) -> Container {
     Container {
         id: ContainerId(id),
         host: HostId(0),
+        requested: None,
     }
 }
 
@@ -128,7 +129,7 @@ fn a_container_starts_with_its_limits_and_reports_its_periods() {
 }
 
 #[test]
-#[should_panic(expected = "container 1 has no initial limits")]
+#[should_panic(expected = "container 1 has no limits to start with")]
 fn a_container_without_limits_is_a_mistake() {
     let captain = Captain::new(Config::default(), vec![limits(1)], None);
     captain.unwrap().admit(Time::ZERO, container(1));

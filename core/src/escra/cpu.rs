@@ -12,6 +12,9 @@ use super::{Config, GammaUnit, Law};
 /// is taken to be lost. Code: "more than 2".
 const LOST_AFTER: u32 = 2;
 
+/// The kernel's `min_cfs_quota_period`.
+const LEAST_QUOTA: Span = Span::from_millis(1);
+
 /// What is remembered of one container.
 #[derive(Clone, Debug)]
 struct State {
@@ -79,7 +82,13 @@ impl CpuAllocator {
             mismatches: 0,
             window: Window::new(window),
         });
-        let wanted = self.round(wanted.0 as f64);
+        // Less than the kernel takes is nothing: the container stands still, and
+        // its reports say so.
+        let least = Cores::from_runtime(LEAST_QUOTA, self.period).0;
+        let wanted = match self.pool.free() {
+            free if free < least => 0,
+            free => self.round(wanted.0.min(free) as f64),
+        };
         let given = Cores(self.pool.join(id, wanted));
         self.share();
         given

@@ -20,6 +20,7 @@ fn admitted(config: Config, cores: u64, containers: u32) -> Escra {
             Container {
                 id: ContainerId(id),
                 host: HostId(0),
+                requested: None,
             },
         );
     }
@@ -83,10 +84,76 @@ fn initial_limits_are_the_fair_share_and_withhold_memory() {
     let container = Container {
         id: ContainerId(0),
         host: HostId(0),
+        requested: None,
     };
     let limits = escra.admit(Time::ZERO, container);
     assert_eq!(limits.cpu, Cores::new(8));
     assert_eq!(limits.memory, Bytes::from_mib(175));
+}
+
+/// A pod that asks for a core and 256 MiB.
+fn pod(id: u32) -> Container {
+    Container {
+        id: ContainerId(id),
+        host: HostId(0),
+        requested: Some(Limits {
+            cpu: Cores::new(1),
+            memory: Bytes::from_mib(256),
+        }),
+    }
+}
+
+#[test]
+fn a_new_pod_gets_what_it_asks_for_or_what_is_left() {
+    let mut escra = Escra::new(Config::default(), Cores::new(2), Bytes::from_mib(600), 9);
+    let whole = escra.admit(Time::ZERO, pod(0));
+    assert_eq!(Some(whole), pod(0).requested);
+    escra.admit(Time::ZERO, pod(1));
+    let rest = escra.admit(Time::ZERO, pod(2));
+    assert_eq!(rest.cpu, Cores::ZERO);
+    assert_eq!(rest.memory, Bytes::from_mib(600 - 512));
+    // One that goes makes room for the next.
+    let gone = Observation::Stopped(ContainerId(0));
+    escra.observe(Time::ZERO, &gone, &mut Vec::new());
+    assert_eq!(escra.admit(Time::ZERO, pod(3)), whole);
+}
+
+#[test]
+fn a_pod_that_found_nothing_is_given_by_those_above_the_fair_share() {
+    let mut escra = Escra::new(Config::default(), Cores::new(2), Bytes::from_mib(900), 3);
+    let mut quotas: Vec<u64> = (0..3)
+        .map(|id| escra.admit(Time::ZERO, pod(id)).cpu.0)
+        .collect();
+    assert_eq!(quotas[2], 0);
+    // All use all they have: the third stands still and is throttled.
+    for seq in 1..=20 {
+        for id in 0..3usize {
+            let container = ContainerId(id as u32);
+            let report = CpuPeriod {
+                container,
+                seq,
+                quota: Cores(quotas[id]),
+                unused: Span(0),
+                usage: Span(0),
+                nr_throttled: seq,
+            };
+            let mut out = Vec::new();
+            escra.observe(Time::ZERO, &Observation::Period(report), &mut out);
+            for command in out {
+                let Command::SetCpu { version, limit, .. } = command else {
+                    panic!("{command:?}");
+                };
+                quotas[id] = limit.0;
+                let applied = Observation::CpuApplied { container, version };
+                escra.observe(Time::ZERO, &applied, &mut Vec::new());
+                assert!(quotas.iter().sum::<u64>() <= Cores::new(2).0);
+            }
+        }
+    }
+    // A third of two cores each.
+    for quota in &quotas {
+        assert!(quota.abs_diff(666_666_660) < 20_000_000, "{quotas:?}");
+    }
 }
 
 #[test]

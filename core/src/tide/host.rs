@@ -309,7 +309,8 @@ impl Allocator for HostHalf {
         if index >= self.states.len() {
             self.states.resize(index + 1, State::default());
         }
-        let wanted = self.initial.cpu.min(Cores(self.lease.free()));
+        let initial = container.requested.unwrap_or(self.initial);
+        let wanted = initial.cpu.min(Cores(self.lease.free()));
         let wanted = wanted.whole(self.config.period);
         let cpu = self.lease.join(container.id, wanted.0);
         let state = &mut self.states[index];
@@ -318,7 +319,7 @@ impl Allocator for HostHalf {
         state.heard = now;
         Limits {
             cpu: Cores(cpu),
-            memory: self.initial.memory,
+            memory: initial.memory,
         }
     }
 

@@ -19,6 +19,7 @@ fn half(share_ms: u64, initial_ms: u64) -> HostHalf {
         let container = Container {
             id,
             host: HostId(0),
+            requested: None,
         };
         half.admit(Time::ZERO, container);
     }
@@ -327,7 +328,7 @@ proptest! {
         // Versions and limits in force; containers 0, 3 are on host 0, and so on.
         let mut in_force = [(0u64, 0u64); 6];
         for (id, state) in (0u32..).zip(&mut in_force) {
-            let container = Container { id: ContainerId(id), host: HostId(id % 3) };
+            let container = Container { id: ContainerId(id), host: HostId(id % 3), requested: None };
             state.1 = halves[id as usize % 3].admit(Time::ZERO, container).cpu.0;
         }
         // CPU used in this period, and the most that can be, as the kernel has it:

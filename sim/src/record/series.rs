@@ -34,13 +34,22 @@ struct Since {
 }
 
 impl SeriesRecorder {
-    pub(super) fn new(series: Series, containers: usize) -> SeriesRecorder {
+    pub(super) fn new(series: Series) -> SeriesRecorder {
         SeriesRecorder {
             scope: series.of,
             stride: (series.every.0 / SAMPLE.0).max(1),
-            since: vec![Since::default(); containers],
+            since: Vec::new(),
             rows: Vec::new(),
         }
+    }
+
+    /// One container more, after `ticks` samples of the others: its rows fall on
+    /// theirs.
+    pub(super) fn add(&mut self, ticks: u64) {
+        self.since.push(Since {
+            samples: ticks % self.stride,
+            ..Since::default()
+        });
     }
 
     /// The sample of `container` at `time` since the client began. All
@@ -71,7 +80,9 @@ impl SeriesRecorder {
             throttled_periods: reading.throttled_periods,
         };
         match self.rows.last_mut() {
-            Some(sum) if self.scope == Scope::Application && container > 0 => sum.add(&point),
+            Some(sum) if self.scope == Scope::Application && sum.time_s == point.time_s => {
+                sum.add(&point);
+            }
             _ => self.rows.push(point),
         }
     }
@@ -99,7 +110,9 @@ mod tests {
 
     fn rows(of: Scope) -> Vec<SeriesPoint> {
         let every = Span::from_millis(300);
-        let mut recorder = SeriesRecorder::new(Series { every, of }, 2);
+        let mut recorder = SeriesRecorder::new(Series { every, of });
+        recorder.add(0);
+        recorder.add(0);
         for sample in 1..=7 {
             for container in 0..2 {
                 let reading = Reading {
@@ -135,6 +148,35 @@ mod tests {
             containers_up: 0,
         };
         assert_eq!(rows[3], expected);
+    }
+
+    #[test]
+    fn the_rows_of_a_container_that_comes_late_fall_on_those_of_the_others() {
+        let every = Span::from_millis(300);
+        let of = Scope::Application;
+        let mut recorder = SeriesRecorder::new(Series { every, of });
+        recorder.add(0);
+        let reading = Reading {
+            cpu_limit: 1.0,
+            cpu: 0.5,
+            memory_limit: 1 << 20,
+            memory: 0,
+            periods: 0,
+            throttled_periods: 0,
+            up: true,
+        };
+        for sample in 1..=6 {
+            // The second comes after four samples, when the first has gone.
+            if sample == 5 {
+                recorder.add(4);
+            }
+            let container = usize::from(sample > 4);
+            recorder.sample(Span::from_millis(100 * sample), container, &reading);
+        }
+        let rows = recorder.into_rows();
+        let times: Vec<f64> = rows.iter().map(|row| row.time_s).collect();
+        assert_eq!(times, [0.3, 0.6]);
+        assert_eq!(rows[1].containers_up, 1);
     }
 
     #[test]

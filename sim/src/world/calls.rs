@@ -3,7 +3,8 @@
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
-use tidegate_core::Time;
+use tidegate_core::{Span, Time};
+use tidegate_workloads::application::{Deployment, Service};
 
 use super::{Event, World, take_thread};
 
@@ -13,6 +14,9 @@ pub(super) const BACKGROUND: u32 = 1 << 31;
 /// Stands for the client, or for nobody, as a call's caller.
 const CLIENT: u32 = u32::MAX;
 const NOBODY: u32 = u32::MAX - 1;
+
+/// The container of a call that has none, or none yet.
+pub(super) const NOWHERE: u32 = u32::MAX;
 
 /// A request in service.
 #[derive(Clone, Debug)]
@@ -51,6 +55,9 @@ pub(super) struct Frame {
     node: u32,
     parent: u32,
     parent_generation: u32,
+    container: u32,
+    /// Made by a call in the same container.
+    inner: bool,
     thread: u16,
     stage: u16,
     pending: u16,
@@ -58,6 +65,8 @@ pub(super) struct Frame {
     /// CPU between two stages, and after the reply, in nanoseconds.
     segment: u64,
     rest: u64,
+    /// CPU before all else: the function's initialisation.
+    init: u64,
 }
 
 impl World<'_, '_> {
@@ -104,6 +113,15 @@ impl World<'_, '_> {
 
     fn call(&mut self, request: u32, node: u32, parent: u32, parent_generation: u32, at: Time) {
         self.requests[request as usize].frames += 1;
+        let kind = self.requests[request as usize].kind as usize;
+        let service = self.plan.kinds[kind].nodes[node as usize].service;
+        // A function's calls to itself stay in its pod.
+        let home = self.homes[service as usize];
+        let inside = parent < NOBODY && home == NOWHERE && self.service(parent) == service;
+        let (container, inner) = match inside {
+            true => (self.container(parent), true),
+            false => (home, false),
+        };
         let fresh = Frame {
             generation: 0,
             phase: Phase::Waiting,
@@ -111,12 +129,15 @@ impl World<'_, '_> {
             node,
             parent,
             parent_generation,
+            container,
+            inner,
             thread: 0,
             stage: 0,
             pending: 0,
             failed: false,
             segment: 0,
             rest: 0,
+            init: 0,
         };
         let frame = match self.free_frames.pop() {
             Some(index) => {
@@ -132,11 +153,18 @@ impl World<'_, '_> {
                 (self.frames.len() - 1) as u32
             }
         };
+        // Within a pod nothing goes over the network.
+        let at = if inner { self.queue.now() } else { at };
         self.queue.at(at, Event::Arrive { frame });
     }
 
     /// The container a call goes to.
     pub(super) fn container(&self, frame: u32) -> u32 {
+        self.frames[frame as usize].container
+    }
+
+    /// The service a call goes to.
+    pub(super) fn service(&self, frame: u32) -> u32 {
         let frame = &self.frames[frame as usize];
         let kind = self.requests[frame.request as usize].kind;
         self.plan.kinds[kind as usize].nodes[frame.node as usize].service
@@ -146,19 +174,62 @@ impl World<'_, '_> {
     /// container is down its callers wait for it to come back.
     pub(super) fn arrive(&mut self, frame: u32) {
         let container = self.container(frame);
+        if container == NOWHERE {
+            self.arrive_outside(frame);
+            return;
+        }
         let instance = &mut self.instances[container as usize];
+        if instance.gone {
+            self.fail_call(frame);
+            return;
+        }
         match instance.up.then(|| take_thread(instance)).flatten() {
             Some(thread) => self.serve(frame, container, thread),
             None => self.instances[container as usize].queue.push_back(frame),
         }
     }
 
+    /// A call reaches a service without a container of its own.
+    fn arrive_outside(&mut self, frame: u32) {
+        let services = &self.experiment.application.services;
+        let service = &services[self.service(frame) as usize];
+        if service.deployment == Deployment::External {
+            let work = self.path_work(frame, service);
+            self.queue
+                .after(Span(work as u64), Event::Outside { frame });
+        } else {
+            self.submit(frame);
+        }
+    }
+
+    /// An external service answers.
+    pub(super) fn outside_done(&mut self, frame: u32) {
+        self.answer(frame, false);
+        self.free_frame(frame);
+    }
+
+    /// The call gets a pod, which initialises the function first if it is new.
+    pub(super) fn run_in_pod(&mut self, frame: u32, container: u32, init: Span) {
+        let call = &mut self.frames[frame as usize];
+        call.container = container;
+        call.init = init.0;
+        self.arrive(frame);
+    }
+
+    /// The client sends a call again later.
+    pub(super) fn retry(&mut self, frame: u32, after: Span) {
+        self.queue.after(after, Event::Arrive { frame });
+    }
+
     /// A thread takes a call.
     fn serve(&mut self, frame: u32, container: u32, thread: u16) {
         self.frames[frame as usize].thread = thread;
         self.draw_work(frame, container);
+        let inner = self.frames[frame as usize].inner;
         let instance = &mut self.instances[container as usize];
-        instance.memory.enter();
+        if !inner {
+            instance.memory.enter();
+        }
         if instance.memory.over() || instance.oom_waiting {
             self.frames[frame as usize].phase = Phase::Stalled;
             instance.stalled.push(frame);
@@ -168,20 +239,26 @@ impl World<'_, '_> {
         }
     }
 
-    /// The CPU time of a call: lognormal around its mean, more while a
-    /// just-in-time compiler warms up.
+    /// The time a call takes of a core: lognormal around its mean.
+    fn path_work(&self, frame: u32, service: &Service) -> f64 {
+        let call = &self.frames[frame as usize];
+        let request = &self.requests[call.request as usize];
+        let node = &self.plan.kinds[request.kind as usize].nodes[call.node as usize];
+        let sigma = service.runtime.sigma;
+        let normal = f64::from(request.normals[call.node as usize]);
+        // The mean of exp(σZ) is exp(σ²/2).
+        node.cpu * (sigma * normal - sigma * sigma / 2.0).exp()
+    }
+
+    /// The CPU time of a call: more while a just-in-time compiler warms up.
     fn draw_work(&mut self, frame: u32, container: u32) {
+        let mut work = self.path_work(frame, self.instances[container as usize].service);
         let call = &self.frames[frame as usize];
         let request = &self.requests[call.request as usize];
         let node = &self.plan.kinds[request.kind as usize].nodes[call.node as usize];
         let stages = node.stages.len() as u64;
         let instance = &mut self.instances[container as usize];
         let runtime = &instance.service.runtime;
-        let sigma = runtime.sigma;
-        let normal = f64::from(request.normals[call.node as usize]);
-        // The mean of exp(σZ) is exp(σ²/2).
-        let factor = (sigma * normal - sigma * sigma / 2.0).exp();
-        let mut work = node.cpu * factor;
         let mut compile = 0;
         if let Some(warm_up) = &runtime.warm_up {
             let left = (-(instance.served as f64) / warm_up.calls).exp();
@@ -203,13 +280,14 @@ impl World<'_, '_> {
     pub(super) fn run_segment(&mut self, frame: u32, container: u32) {
         let call = &mut self.frames[frame as usize];
         call.phase = Phase::OnPath;
+        let work = call.segment + std::mem::take(&mut call.init);
         let instance = &mut self.instances[container as usize];
         self.machine.start(
             self.queue.now(),
             container,
             &mut instance.threads[usize::from(call.thread)],
             frame,
-            call.segment,
+            work,
             &mut self.queue,
         );
     }
@@ -290,8 +368,21 @@ impl World<'_, '_> {
                 let request = &self.requests[request as usize];
                 let (id, failed) = (request.connection, failed || request.fails);
                 let intended = self.connections[id as usize].intended;
-                self.recorder.reply(now + hop, intended, failed);
-                self.next_request(id, now);
+                match self.experiment.client.poll {
+                    Some(poll) => {
+                        // The client finds the answer when it looks next.
+                        let since = (now + hop).since(self.origin).0;
+                        let seen = self.origin + Span(since.div_ceil(poll.0) * poll.0);
+                        self.recorder.reply(seen, intended, failed);
+                        self.task_answered(seen);
+                        self.next_request(id, seen);
+                    }
+                    None => {
+                        self.recorder.reply(now + hop, intended, failed);
+                        self.task_answered(now + hop);
+                        self.next_request(id, now);
+                    }
+                }
             }
             parent => {
                 let event = Event::Reply {
@@ -300,7 +391,8 @@ impl World<'_, '_> {
                     node: call.node,
                     failed,
                 };
-                self.queue.after(hop, event);
+                let way = if call.inner { Span::ZERO } else { hop };
+                self.queue.after(way, event);
             }
         }
     }
@@ -333,11 +425,18 @@ impl World<'_, '_> {
     /// A call is over: its thread takes the next one.
     fn leave(&mut self, frame: u32, container: u32) {
         let thread = self.frames[frame as usize].thread;
+        let inner = self.frames[frame as usize].inner;
         self.free_frame(frame);
         let instance = &mut self.instances[container as usize];
-        instance.memory.leave();
         instance.idle_threads.push_back(thread);
+        let pod = instance.pod;
+        if !inner {
+            instance.memory.leave();
+        }
         self.serve_waiting(container);
+        if let Some(pod) = pod.filter(|_| !inner) {
+            self.pod_finished(pod);
+        }
     }
 
     /// Waiting calls get the threads that are idle.

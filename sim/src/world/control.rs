@@ -216,6 +216,16 @@ impl World<'_, '_> {
         }
     }
 
+    /// A container has gone: the controller hears of it, and its host's half.
+    pub(super) fn observe_stopped(&mut self, container: u32) {
+        let stopped = Observation::Stopped(ContainerId(container));
+        let host = self.machine.host(container);
+        if self.control.has_half(host) {
+            self.hand_to_half(host, stopped, self.experiment.testbed.network.local);
+        }
+        self.tell_of_platform(stopped);
+    }
+
     /// CPU telemetry of a container goes to its host's half, or to the controller
     /// where there is none.
     fn observe_cpu(&mut self, container: u32, observation: Observation) {
@@ -394,6 +404,12 @@ impl World<'_, '_> {
     /// carried out is answered again.
     fn apply(&mut self, command: Command) {
         let now = self.queue.now();
+        // Who has gone needs no limits and asks for nothing.
+        if let Some(container) = command.container()
+            && self.instances[container.0 as usize].gone
+        {
+            return;
+        }
         match command {
             Command::SetCpu {
                 container,
@@ -525,7 +541,7 @@ impl World<'_, '_> {
 
     /// A group's period has ended: Escra's report goes out.
     pub(super) fn period_ended(&mut self, group: u32, unused: u64) {
-        if !self.control.allocator.wants_periods() {
+        if !self.control.allocator.wants_periods() || self.instances[group as usize].gone {
             return;
         }
         let used = self.machine.used(group, self.queue.now());
@@ -560,6 +576,9 @@ impl World<'_, '_> {
         };
         let now = self.queue.now();
         for index in 0..self.instances.len() {
+            if self.instances[index].gone {
+                continue;
+            }
             let used = self.machine.used(index as u32, now);
             let instance = &mut self.instances[index];
             instance.usage_reports += 1;

@@ -239,10 +239,11 @@ impl World<'_, '_> {
         }
     }
 
-    pub(super) fn containers_on(&self, host: u32) -> impl Iterator<Item = u32> + use<> {
-        // Containers are placed on hosts in turn.
-        let hosts = self.experiment.testbed.hosts as usize;
-        (host..self.instances.len() as u32).step_by(hosts)
+    pub(super) fn containers_on(&self, host: u32) -> Vec<u32> {
+        let here = (0u32..).zip(&self.instances);
+        here.filter(|(id, instance)| !instance.gone && self.machine.host(*id) == host)
+            .map(|(id, _)| id)
+            .collect()
     }
 
     /// A host is gone: its containers' requests fail, nobody restarts them.
@@ -291,6 +292,7 @@ impl World<'_, '_> {
                 Container {
                     id,
                     host: HostId(host),
+                    requested: None,
                 },
             );
             self.machine

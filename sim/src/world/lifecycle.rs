@@ -148,7 +148,9 @@ impl World<'_, '_> {
         }
         instance.restarts += 1;
         self.stop(container, back_off);
-        self.tell_of_platform(Observation::Killed(ContainerId(container)));
+        if !self.instances[container as usize].gone {
+            self.tell_of_platform(Observation::Killed(ContainerId(container)));
+        }
     }
 
     /// A pod is evicted: what it was doing fails, and another one takes its place.
@@ -166,8 +168,13 @@ impl World<'_, '_> {
     }
 
     /// A container's processes end; they are back after `back_off` and the time they
-    /// take to start.
+    /// take to start. A pod of a platform for functions is not: that starts another.
     fn stop(&mut self, container: u32, back_off: Span) {
+        if let Some(pod) = self.instances[container as usize].pod {
+            self.stop_processes(container);
+            self.pod_lost(pod);
+            return;
+        }
         self.schedule_restart(container, back_off);
         self.stop_processes(container);
     }

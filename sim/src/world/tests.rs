@@ -18,9 +18,11 @@ mod faults;
 
 mod repeatability;
 
+mod functions;
+
 use std::path::Path;
 
-use tidegate_core::{Bytes, Cores, CpuPeriod, Limits};
+use tidegate_core::{Bytes, Container, ContainerId, Cores, CpuPeriod, Limits, Observation};
 use tidegate_workloads::{Application, Load, file};
 
 use super::*;
@@ -118,6 +120,7 @@ impl Setup {
             client: Client {
                 connections: 1,
                 warm_up: Span::ZERO,
+                ..Client::default()
             },
             settle: Span::ZERO,
             duration: Span::from_secs(5),

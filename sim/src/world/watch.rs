@@ -34,12 +34,12 @@ pub(super) struct Watcher {
 }
 
 impl Watcher {
-    pub(super) fn new(on: bool, bounds: Bounds, containers: usize, hosts: u32) -> Watcher {
+    pub(super) fn new(on: bool, bounds: Bounds, hosts: u32) -> Watcher {
         Watcher {
             watch: Watch::default(),
             bounds,
             on,
-            seen: vec![Seen::default(); containers],
+            seen: Vec::new(),
             reports: vec![0; hosts as usize],
         }
     }
@@ -54,6 +54,8 @@ impl Watcher {
 
     /// A container starts with these limits; versions of commands begin anew.
     pub(super) fn admitted(&mut self, container: u32, limits: Limits) {
+        let known = self.seen.len().max(container as usize + 1);
+        self.seen.resize(known, Seen::default());
         let seen = &mut self.seen[container as usize];
         seen.floor = self.bounds.floor.min(limits.cpu).0;
         seen.cpu = (0, 0);
@@ -159,8 +161,10 @@ impl World<'_, '_> {
         }
     }
 
+    /// Whether a container is no more, or its host is down.
     fn is_lost(&self, container: u32) -> bool {
-        self.faults.hosts[self.machine.host(container) as usize].down
+        self.instances[container as usize].gone
+            || self.faults.hosts[self.machine.host(container) as usize].down
     }
 
     /// Looks at what a reclaim has left.

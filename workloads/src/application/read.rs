@@ -13,8 +13,10 @@
 //! page_cache = "60 MiB"              # of what `start` holds; 0 if absent
 //! warm_up = { factor = 2.5, calls = 3000, compile = "15s" }
 //!
-//! [services.front]                   # one container each
+//! [services.front]
 //! runtime = "tomcat"
+//! deployment = "container"           # or "function": a platform's pods; or "external":
+//!                                    # machines of its own. These have no `profile`.
 //! path_share = 0.6                   # any key of the runtime, for this service
 //! profile = { cpu_15x = "3 cores", memory_15x = "63 MiB" }
 //! idle = "0.01 cores"
@@ -40,7 +42,9 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use tidegate_core::{Bytes, Cores, Span};
 use toml::Spanned;
 
-use super::{Application, Call, Memory, Order, Profile, Request, Runtime, Service, WarmUp};
+use super::{
+    Application, Call, Deployment, Memory, Order, Profile, Request, Runtime, Service, WarmUp,
+};
 use crate::checked::Checked;
 use crate::file::{self, FileError};
 
@@ -109,7 +113,9 @@ struct RuntimeTable {
 #[serde(deny_unknown_fields)]
 struct ServiceTable {
     runtime: Spanned<String>,
-    profile: ProfileTable,
+    #[serde(default)]
+    deployment: DeploymentName,
+    profile: Option<Spanned<ProfileTable>>,
     idle: Option<Spanned<Cores>>,
     memory: MemoryTable,
     threads: Option<Spanned<i64>>,
@@ -125,6 +131,15 @@ struct ServiceTable {
 enum OrderName {
     Fifo,
     Lifo,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum DeploymentName {
+    #[default]
+    Container,
+    Function,
+    External,
 }
 
 #[derive(Deserialize)]
@@ -282,27 +297,50 @@ impl Reader<'_> {
         let runtime = &runtimes.0[index].1;
         Ok(Service {
             name: self.name(name)?,
-            limits: Profile {
-                cpu_15x: self
-                    .checked
-                    .positive("cpu_15x", &service.profile.cpu_15x, MAX_CPU)?,
-                memory_15x: self.checked.positive(
-                    "memory_15x",
-                    &service.profile.memory_15x,
-                    MAX_MEMORY,
-                )?,
-                memory_least: self.checked.at_most(
-                    "memory_least",
-                    service.profile.memory_least.as_ref(),
-                    MAX_MEMORY,
-                )?,
+            deployment: match service.deployment {
+                DeploymentName::Container => Deployment::Container,
+                DeploymentName::Function => Deployment::Function,
+                DeploymentName::External => Deployment::External,
             },
+            limits: self.limits(name, service)?,
             idle: self
                 .checked
                 .at_most("idle", service.idle.as_ref(), MAX_CPU)?,
             runtime: self.runtime(runtime, Some(service))?,
             memory: self.memory(&service.memory, runtime)?,
         })
+    }
+
+    /// A container's profile; others must have none.
+    fn limits(&self, name: &Spanned<String>, service: &ServiceTable) -> Result<Profile, FileError> {
+        let container = service.deployment == DeploymentName::Container;
+        match &service.profile {
+            Some(profile) if container => {
+                let profile = profile.get_ref();
+                let memory = &profile.memory_15x;
+                let least = profile.memory_least.as_ref();
+                Ok(Profile {
+                    cpu_15x: self
+                        .checked
+                        .positive("cpu_15x", &profile.cpu_15x, MAX_CPU)?,
+                    memory_15x: self.checked.positive("memory_15x", memory, MAX_MEMORY)?,
+                    memory_least: self.checked.at_most("memory_least", least, MAX_MEMORY)?,
+                })
+            }
+            Some(profile) => {
+                let message = "only containers have a `profile`: a platform says what limits \
+                               functions get, and external services have none";
+                Err(self.checked.at(profile, message))
+            }
+            None if container => {
+                let message = format!(
+                    "missing key `profile`: what are the limits of `{}`?",
+                    name.get_ref()
+                );
+                Err(self.checked.at(name, message))
+            }
+            None => Ok(Profile::default()),
+        }
     }
 
     /// `runtime`, with what `service` has of its own.
@@ -450,6 +488,14 @@ impl Reader<'_> {
             Some(repeat) => self.checked.count("repeat", repeat, MAX_REPEAT)?,
             None => 1,
         };
+        let external = services.0[service].1.deployment == DeploymentName::External;
+        if let Some(stage) = table.stages.first().filter(|_| external) {
+            let message = format!(
+                "`{}` is external: what it calls is its own affair",
+                table.to.get_ref()
+            );
+            return Err(self.checked.at(stage, message));
+        }
         let times = times.saturating_mul(u64::from(repeat));
         *calls = calls.saturating_add(times);
         if *calls > MAX_CALLS {

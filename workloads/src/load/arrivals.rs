@@ -82,7 +82,7 @@ impl Load {
     /// of `connections`, which must be above it.
     ///
     /// Evenly spaced arrivals of all connections interleave evenly: connection
-    /// *i* sends at (*i* + *k* *c*) / rate. Give each connection its own `rng`
+    /// *i* sends at (*i* + *k* *c*) / rate. A batch has no times of its own. Give each connection its own `rng`
     /// ([`random::stream`](crate::random::stream) with its number).
     pub fn arrivals(&self, connection: u32, connections: u32, rng: ChaCha8Rng) -> Arrivals {
         let connections = connections.max(1);
@@ -98,6 +98,8 @@ impl Load {
         let (even, random) = match self {
             Load::Closed(_) => (None, None),
             Load::Fixed { rate } => (even(*rate), None),
+            // Which connection sends which task is decided as they are answered.
+            Load::Batch { .. } => (None, None),
             Load::Exponential { rate } => {
                 let rate = rate * share;
                 let shape = Shape::Constant { rate, now: 0.0 };

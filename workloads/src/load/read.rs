@@ -5,6 +5,10 @@
 //! rate = 400                         # requests per second
 //! ```
 //! ```toml
+//! kind = "batch"
+//! tasks = 960                        # all due at once
+//! ```
+//! ```toml
 //! kind = "burst"
 //! base = 50
 //! burst = 600                        # on top, in the last `length` of each `period`
@@ -47,6 +51,7 @@ const MAX_RATE: f64 = 1e7;
 const MAX_STEPS: u32 = 1_000_000;
 /// More threads than this saturate no container.
 const MAX_THREADS: u32 = 10_000;
+const MAX_TASKS: u32 = 10_000_000;
 /// The paper's runs: 180 s at 10 times the trace's speed, in steps of 60 s.
 const DEFAULT_STEPS: usize = 30;
 /// A shorter step is shorter than a request.
@@ -74,6 +79,11 @@ impl Load {
                 let rate = reader.rate("rate", &table.rate)?;
                 Ok(Load::Exponential { rate })
             }
+            Kind::Batch => {
+                let table: BatchTable = file::parse(path, text)?;
+                let tasks = checked.count("tasks", &table.tasks, MAX_TASKS)?;
+                Ok(Load::Batch { tasks })
+            }
             Kind::Burst => reader.burst(&file::parse(path, text)?),
             Kind::Alibaba => reader.alibaba(&file::parse(path, text)?, seed),
             Kind::Closed => reader.closed(&file::parse(path, text)?),
@@ -91,6 +101,7 @@ struct KindOnly {
 enum Kind {
     Fixed,
     Exponential,
+    Batch,
     Burst,
     Alibaba,
     Closed,
@@ -102,6 +113,14 @@ struct RateTable {
     #[serde(rename = "kind")]
     _kind: Kind,
     rate: Spanned<f64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BatchTable {
+    #[serde(rename = "kind")]
+    _kind: Kind,
+    tasks: Spanned<i64>,
 }
 
 #[derive(Deserialize)]

@@ -155,6 +155,7 @@ impl Worlds {
         let container = Container {
             id: ContainerId(index as u32),
             host: HostId(host_of(index) as u32),
+            requested: None,
         };
         let mut limits = self.policy.admit(self.now, container);
         if let Some(half) = &mut self.halves[host_of(index)] {

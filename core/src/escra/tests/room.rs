@@ -80,7 +80,14 @@ impl Hosts {
     fn start(&mut self) {
         let id = ContainerId(self.containers.len() as u32);
         let host = HostId(0);
-        let limits = self.escra.admit(Time::ZERO, Container { id, host });
+        let limits = self.escra.admit(
+            Time::ZERO,
+            Container {
+                id,
+                host,
+                requested: None,
+            },
+        );
         self.containers.push(OnHost {
             stopped: false,
             forgotten: false,

@@ -209,11 +209,22 @@ fn a_lower_quota_holds_from_the_write_where_it_refills_else_from_the_next_period
 
 #[test]
 fn a_limit_of_almost_nothing_is_a_millisecond() {
-    let mut rig = Rig::limited(8, NEW, 0.0);
+    let mut rig = Rig::limited(8, NEW, 0.2);
     assert_eq!(rig.machine.limit(0), Cores::from_millis(10));
     rig.burst(0.0, 0, 3.0);
     rig.run(ms(10_000.0));
     assert_finished(&rig, &[(0, 201.0)]);
+}
+
+#[test]
+fn a_limit_of_nothing_freezes_until_there_is_one() {
+    let mut rig = Rig::limited(8, NEW, 0.0);
+    assert_eq!(rig.machine.limit(0), Cores::ZERO);
+    rig.burst(0.0, 0, 3.0);
+    rig.write(250.0, 20.0);
+    rig.run(ms(10_000.0));
+    // Still a period of its own grid: it was throttled all the time.
+    assert_finished(&rig, &[(0, 253.0)]);
 }
 
 #[test]

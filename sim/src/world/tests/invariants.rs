@@ -8,19 +8,21 @@ use super::*;
 
 /// Steps a run of `setup` under a policy with these application-wide limits; after
 /// every event the sums of limits must be at or under them.
-fn hold(setup: &Setup, policy: &mut dyn Allocator, cpu: Cores, memory: Bytes) -> Outcome {
-    let containers = setup.application.services.len();
+pub(super) fn hold(
+    setup: &Setup,
+    policy: &mut dyn Allocator,
+    cpu: Cores,
+    memory: Bytes,
+) -> Outcome {
     let experiment = setup.experiment();
     let mut world = World::new(&experiment, policy);
     world.start();
     while !world.done {
         let event = world.queue.pop().expect("the run has an end");
         world.handle(event);
-        let all = 0..containers;
-        let limits: u64 = all.map(|c| world.machine.limit(c as u32).0).sum();
-        assert!(limits <= cpu.0, "{limits} of {cpu}");
-        let limits = world.instances.iter().map(|i| i.memory.limit());
-        assert!(limits.sum::<u64>() <= memory.0);
+        let in_force = world.limits_in_force();
+        assert!(in_force.0 <= cpu.0, "{} of {cpu}", in_force.0);
+        assert!(in_force.1 <= memory.0);
         for instance in &world.instances {
             assert!(instance.memory.used() <= instance.memory.limit());
         }
