@@ -222,7 +222,9 @@ impl Allocator for Escra {
                 container,
                 version,
                 limit,
-            } => self.memory.applied(container, version, limit, out),
+            } => {
+                self.memory.applied(container, version, limit, out);
+            }
             Observation::Stopped(container) => self.gone(container, Limits::NONE, out),
             Observation::Lost(container) => self.gone(container, self.initial, out),
             Observation::Killed(container) => self.cpu.killed(container),

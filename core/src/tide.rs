@@ -10,12 +10,15 @@
 //! - `config`: the parameters.
 //! - `lease`: what a host was lent, and what of it is out.
 //! - `host`: the half on a host: grants at throttles, quotas that follow use.
+//! - `reclaim`: whom to ask for memory back, and when.
 //! - This file: the controller: it lends, rebalances and recalls shares so that
-//!   their sum never passes Ω, and decides memory as Escra does.
+//!   their sum never passes Ω, and decides memory as Escra does, but for when to
+//!   reclaim.
 
 mod config;
 mod host;
 mod lease;
+mod reclaim;
 
 use crate::allocator::{Allocator, Bounds, Limits};
 use crate::command::Command;
@@ -24,10 +27,11 @@ use crate::escra::memory::MemoryAllocator;
 use crate::observation::{Container, ContainerId, HostId, Observation};
 use crate::pool::Pool;
 use crate::share::Share;
-use crate::units::{Bytes, Cores, Span, Time};
+use crate::units::{Bytes, Cores, Time};
 
 pub use config::Config;
 use host::HostHalf;
+use reclaim::Reclaims;
 
 /// The controller's half.
 #[derive(Debug)]
@@ -41,13 +45,12 @@ pub struct Tide {
     homes: Vec<Option<HostId>>,
     last_report: Vec<u64>,
     memory: MemoryAllocator,
+    reclaims: Reclaims,
     initial: Limits,
     last_wake: Time,
     /// How many containers each host has lost that will be back.
     lost: Vec<u32>,
     next_wake: Time,
-    next_reclaim: Time,
-    reclaim_every: Span,
 }
 
 impl Tide {
@@ -67,8 +70,6 @@ impl Tide {
         Tide {
             last_wake: Time::ZERO,
             next_wake: Time::ZERO + config.rebalance,
-            next_reclaim: Time::ZERO + escra.reclaim_after,
-            reclaim_every: escra.reclaim_every,
             shares,
             wanted: vec![0; hosts],
             members: vec![0; hosts],
@@ -79,6 +80,7 @@ impl Tide {
                 memory: memory.scale((1.0 - escra.withheld) / n as f64),
             },
             memory: MemoryAllocator::new(&escra, memory),
+            reclaims: Reclaims::new(&config),
             lost: vec![0; hosts],
             config,
         }
@@ -90,6 +92,7 @@ impl Tide {
     fn gone(&mut self, container: ContainerId, lost: bool, out: &mut Vec<Command>) {
         let keep = if lost { self.initial } else { Limits::NONE };
         self.memory.leave(container, keep.memory, out);
+        self.reclaims.leave(container);
         let home = self.homes.get_mut(container.0 as usize);
         let Some(host) = home.and_then(Option::take) else {
             return;
@@ -164,7 +167,7 @@ fn fair(wanted: &[u64], members: &[u64], total: u64) -> Vec<u64> {
 }
 
 impl Allocator for Tide {
-    fn admit(&mut self, _now: Time, container: Container) -> Limits {
+    fn admit(&mut self, now: Time, container: Container) -> Limits {
         let index = container.id.0 as usize;
         if index >= self.homes.len() {
             self.homes.resize(index + 1, None);
@@ -173,6 +176,7 @@ impl Allocator for Tide {
         if let Some(members) = self.members.get_mut(container.host.0 as usize) {
             *members += 1;
         }
+        self.reclaims.join(now, container.id);
         let wanted = container.requested.unwrap_or(self.initial);
         Limits {
             memory: self.memory.admit(container.id, wanted.memory),
@@ -181,6 +185,7 @@ impl Allocator for Tide {
     }
 
     fn observe(&mut self, now: Time, what: &Observation, out: &mut Vec<Command>) {
+        let before = out.len();
         match *what {
             Observation::HostReport(report) => {
                 let index = report.host.0 as usize;
@@ -211,15 +216,24 @@ impl Allocator for Tide {
                 container,
                 version,
                 limit,
-            } => self.memory.applied(container, version, limit, out),
+            } => {
+                let freed = self.memory.applied(container, version, limit, out);
+                if freed >= self.config.memory_grant {
+                    self.reclaims.unsettled(now, container);
+                }
+            }
+            Observation::Killed(container) => self.reclaims.unsettled(now, container),
             Observation::Stopped(container) => self.gone(container, false, out),
             Observation::Lost(container) => self.gone(container, true, out),
             _ => {}
         }
+        self.reclaims.sent(now, &out[before..]);
+        self.reclaims.pool(self.memory.is_low());
     }
 
     fn next_wake(&self) -> Option<Time> {
-        Some(self.next_wake.min(self.next_reclaim))
+        let reclaim = self.reclaims.next().unwrap_or(self.next_wake);
+        Some(self.next_wake.min(reclaim))
     }
 
     fn wake(&mut self, now: Time, out: &mut Vec<Command>) {
@@ -228,9 +242,10 @@ impl Allocator for Tide {
             self.next_wake = now + self.config.rebalance;
             self.rebalance(out);
         }
-        if self.next_reclaim <= now {
-            self.next_reclaim = now + self.reclaim_every;
-            self.memory.reclaim_all(out);
+        let due = self.reclaims.take_due(now);
+        if !due.is_empty() {
+            // While somebody waits for memory all are being asked anyway.
+            self.memory.reclaim_from(|id| due.contains(id), out);
         }
     }
 

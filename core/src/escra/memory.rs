@@ -131,29 +131,45 @@ impl MemoryAllocator {
         self.serve(out);
     }
 
-    /// A host answered a memory command.
+    /// A host answered a memory command. Returns what that made free.
     pub(crate) fn applied(
         &mut self,
         id: ContainerId,
         version: u64,
         limit: Bytes,
         out: &mut Vec<Command>,
-    ) {
+    ) -> Bytes {
+        let mut freed = 0;
         if self.pool.is_last(id, version) {
-            self.pool.confirm(id, version, limit.0);
+            freed = self.pool.confirm(id, version, limit.0);
             self.members[id.0 as usize].growing = false;
             self.outstanding.remove(&id);
         }
         self.serve(out);
+        Bytes(freed)
     }
 
-    /// Shrinks every limit to usage plus margin. While somebody waits, only those
-    /// are asked again whose answer is missing: it may be lost.
+    /// Whether less is free than one grant for each container.
+    pub(crate) fn is_low(&self) -> bool {
+        self.pool.free() / self.grant.0.max(1) < self.pool.members() as u64
+    }
+
+    /// Shrinks every limit to usage plus margin.
     pub(crate) fn reclaim_all(&mut self, out: &mut Vec<Command>) {
+        self.reclaim_from(|_| true, out);
+    }
+
+    /// Shrinks the limits of those who are `due` to usage plus margin. While somebody
+    /// waits, only those are asked again whose answer is missing: it may be lost.
+    pub(crate) fn reclaim_from(
+        &mut self,
+        due: impl Fn(&ContainerId) -> bool,
+        out: &mut Vec<Command>,
+    ) {
         let whom: Vec<ContainerId> = if self.waiting.is_empty() {
-            self.pool.iter().collect()
+            self.pool.iter().filter(due).collect()
         } else {
-            self.outstanding.iter().copied().collect()
+            self.outstanding.iter().copied().filter(due).collect()
         };
         for id in whom {
             self.reclaim(id, out);

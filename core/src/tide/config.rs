@@ -33,8 +33,13 @@ pub struct Config {
     pub urgent: Span,
     /// Memory granted at an out-of-memory event.
     pub memory_grant: Bytes,
-    /// Memory left above usage by a reclaim.
+    /// Memory left above usage by a reclaim: the standing grant.
     pub memory_margin: Bytes,
+    /// Time from a container's start, restart or last grant, or from a reclaim that
+    /// gave as much as a grant, to its next reclaim: its growth has calmed by then.
+    pub memory_calm: Span,
+    /// Each reclaim that gives less doubles the time to the next, up to this.
+    pub memory_rest: Span,
     /// Length of the bandwidth periods; no key of files, the hosts decide it.
     #[serde(skip)]
     pub period: Span,
@@ -55,6 +60,12 @@ impl Default for Config {
             urgent: Span::from_millis(10),
             memory_grant: Bytes(5000 * 4096),
             memory_margin: Bytes::from_mib(20),
+            // What Escra's authors wait for a start to be over (their controller).
+            memory_calm: Span::from_secs(30),
+            // Nothing tells of use that falls: what a container no longer needs comes
+            // back within this, or when the pool is low. Four doublings; a fifth would
+            // save a command per container in a quarter of an hour.
+            memory_rest: Span::from_secs(480),
             period: Span::from_millis(100),
         }
     }
@@ -105,6 +116,16 @@ impl Config {
             self.memory_grant > Bytes::ZERO,
             "memory_grant",
             "above zero",
+        )?;
+        must(
+            self.memory_calm >= Span::from_millis(1),
+            "memory_calm",
+            "at least 1ms",
+        )?;
+        must(
+            self.memory_rest >= self.memory_calm,
+            "memory_rest",
+            "at least `memory_calm`",
         )
     }
 }
@@ -121,7 +142,7 @@ mod tests {
     #[test]
     fn nonsense_is_named() {
         type Break = fn(&mut Config);
-        let cases: [(&str, Break); 10] = [
+        let cases: [(&str, Break); 12] = [
             ("weight", |c| c.weight = 0.0),
             ("deviations", |c| c.deviations = f64::NAN),
             ("grant", |c| c.grant = -0.1),
@@ -132,6 +153,8 @@ mod tests {
             ("rebalance", |c| c.rebalance = Span::ZERO),
             ("urgent", |c| c.urgent = c.rebalance + Span(1)),
             ("memory_grant", |c| c.memory_grant = Bytes::ZERO),
+            ("memory_calm", |c| c.memory_calm = Span::ZERO),
+            ("memory_rest", |c| c.memory_rest = Span::ZERO),
         ];
         for (field, spoil) in cases {
             let mut config = Config::default();

@@ -20,6 +20,8 @@ pub(crate) struct MemoryEvents {
     pub(crate) evictions: u64,
     /// From the out-of-memory event until the container went on, in microseconds.
     waits: Histogram<u64>,
+    /// Commands that set or reclaim memory, as they arrive and are new.
+    pub(crate) commands: u64,
     /// What reclaims took back, in bytes.
     pub(crate) reclaimed: u64,
     /// Time containers were down, summed over them.
@@ -34,6 +36,7 @@ impl MemoryEvents {
             denied: 0,
             evictions: 0,
             waits: histogram(3_600_000_000),
+            commands: 0,
             reclaimed: 0,
             down: Span::ZERO,
         }
@@ -46,7 +49,7 @@ impl MemoryEvents {
     }
 
     /// The numbers, in the order in which they are written.
-    pub(crate) fn metrics(&self) -> [Metric; 9] {
+    pub(crate) fn metrics(&self) -> [Metric; 10] {
         let metric = |name, unit, value| Metric { name, unit, value };
         let count = |name, value| metric(name, "events", value as f64);
         let wait = |name, quantile| metric(name, "ms", quantile_of(&self.waits, quantile) * 1e-3);
@@ -57,6 +60,7 @@ impl MemoryEvents {
             wait("oom_wait_p50_ms", 0.5),
             wait("oom_wait_p99_ms", 0.99),
             wait("oom_wait_max_ms", 1.0),
+            metric("mem_commands", "commands", self.commands as f64),
             metric(
                 "mem_reclaimed_mib",
                 "MiB",

@@ -493,6 +493,7 @@ impl World<'_, '_> {
             return false;
         }
         instance.memory_version = version;
+        self.recorder.memory.commands += 1;
         let before = instance.memory.limit();
         instance.memory.write(limit(&instance.memory));
         let limit = instance.memory.limit();

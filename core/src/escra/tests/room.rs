@@ -1,10 +1,12 @@
 //! Nobody is killed while the pool or a reclaim has room: over arbitrary sequences
 //! of starts, stops, growth and out-of-memory events, on hosts that hear of commands
-//! late, in any order and some twice, and are heard of in the same way.
+//! late, in any order and some twice, and are heard of in the same way. Tide, which
+//! decides memory with the same machine but reclaims at other times, is held to it too.
 
 use proptest::prelude::*;
 
 use super::*;
+use crate::tide::{self, Tide};
 
 /// Everything is counted in MiB here.
 const OMEGA: u64 = 400;
@@ -19,8 +21,9 @@ enum Step {
     Stop(usize),
     /// A container's processes want this much from now on.
     Want(usize, u64),
-    /// The periodic reclaim.
-    Reclaim,
+    /// The allocator wakes. Of minutes, one is long enough for Escra's next reclaim;
+    /// Tide asks those whose rest is over.
+    Wake,
     /// One of the commands on their way arrives, once or twice.
     Deliver(usize, bool),
     /// So does one of the observations.
@@ -33,7 +36,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => Just(Step::Start),
         1 => which().prop_map(Step::Stop),
         8 => (which(), 0u64..300).prop_map(|(c, mib)| Step::Want(c, mib)),
-        1 => Just(Step::Reclaim),
+        1 => Just(Step::Wake),
         12 => (which(), prop::bool::weighted(0.1)).prop_map(|(n, twice)| Step::Deliver(n, twice)),
         12 => (which(), prop::bool::weighted(0.1)).prop_map(|(n, twice)| Step::Hear(n, twice)),
     ]
@@ -62,12 +65,12 @@ struct OnHost {
 }
 
 struct Hosts {
-    escra: Escra,
+    allocator: Box<dyn Allocator>,
     margin: u64,
     containers: Vec<OnHost>,
     commands: Vec<Command>,
     observations: Vec<Observation>,
-    /// Counts what happened.
+    /// Counts what happened, which takes as many minutes.
     now: u64,
     denials: u64,
 }
@@ -77,11 +80,15 @@ impl Hosts {
         which.checked_rem(self.containers.len())
     }
 
+    fn time(&self) -> Time {
+        Time::ZERO + Span::from_secs(60 * self.now)
+    }
+
     fn start(&mut self) {
         let id = ContainerId(self.containers.len() as u32);
         let host = HostId(0);
-        let limits = self.escra.admit(
-            Time::ZERO,
+        let limits = self.allocator.admit(
+            self.time(),
             Container {
                 id,
                 host,
@@ -148,9 +155,9 @@ impl Hosts {
                     self.check(index, false);
                 }
             }
-            Step::Reclaim => {
+            Step::Wake => {
                 let mut out = Vec::new();
-                self.escra.wake(Time::ZERO, &mut out);
+                self.allocator.wake(self.time(), &mut out);
                 self.take(out);
             }
             Step::Deliver(which, twice) if !self.commands.is_empty() => {
@@ -187,7 +194,7 @@ impl Hosts {
             _ => {}
         }
         let mut out = Vec::new();
-        self.escra.observe(Time::ZERO, what, &mut out);
+        self.allocator.observe(self.time(), what, &mut out);
         self.take(out);
     }
 
@@ -301,17 +308,38 @@ impl Hosts {
     }
 }
 
-fn hosts(grant: u64, margin: u64) -> Hosts {
-    let config = Config {
-        withheld: 0.0,
-        grant: Bytes::from_mib(grant),
-        margin: Bytes::from_mib(margin),
-        ..Config::default()
-    };
+/// Who decides.
+#[derive(Clone, Copy, Debug)]
+enum Who {
+    Escra,
+    Tide,
+}
+
+fn hosts(who: Who, grant: u64, margin: u64) -> Hosts {
     let containers = (OMEGA / INITIAL) as usize;
-    let memory = Bytes::from_mib(OMEGA);
+    let (cpu, memory) = (Cores::new(4), Bytes::from_mib(OMEGA));
+    let (grant, kept) = (Bytes::from_mib(grant), Bytes::from_mib(margin));
+    let allocator: Box<dyn Allocator> = match who {
+        Who::Escra => {
+            let config = Config {
+                withheld: 0.0,
+                grant,
+                margin: kept,
+                ..Config::default()
+            };
+            Box::new(Escra::new(config, cpu, memory, containers))
+        }
+        Who::Tide => {
+            let config = tide::Config {
+                memory_grant: grant,
+                memory_margin: kept,
+                ..tide::Config::default()
+            };
+            Box::new(Tide::new(config, cpu, memory, containers, 1))
+        }
+    };
     Hosts {
-        escra: Escra::new(config, Cores::new(4), memory, containers),
+        allocator,
         margin,
         containers: Vec::new(),
         commands: Vec::new(),
@@ -326,13 +354,14 @@ proptest! {
 
     #[test]
     fn a_kill_only_where_neither_the_pool_nor_a_reclaim_has_room(
+        who in prop::sample::select(vec![Who::Escra, Who::Tide]),
         // Small and large grants; one is wider than the margin, so that a grant
         // can be reclaimed from.
         grant in prop::sample::select(vec![1u64, 20, 120]),
         margin in prop::sample::select(vec![0u64, 50]),
         steps in prop::collection::vec(step(), 1..200),
     ) {
-        let mut hosts = hosts(grant, margin);
+        let mut hosts = hosts(who, grant, margin);
         for step in steps {
             hosts.step(step);
             let limits: u64 = hosts.containers.iter().filter(|c| !c.forgotten).map(|c| c.limit).sum();
@@ -349,13 +378,15 @@ proptest! {
 /// The property above is not about sequences in which nobody is ever denied.
 #[test]
 fn what_cannot_be_had_is_denied_in_the_end() {
-    let mut hosts = hosts(20, 50);
-    for _ in 0..4 {
-        hosts.step(Step::Start);
+    for who in [Who::Escra, Who::Tide] {
+        let mut hosts = hosts(who, 20, 50);
+        for _ in 0..4 {
+            hosts.step(Step::Start);
+        }
+        for which in 0..4 {
+            hosts.step(Step::Want(which, 250));
+        }
+        hosts.deliver_all();
+        assert!(hosts.denials > 0, "{who:?}");
     }
-    for which in 0..4 {
-        hosts.step(Step::Want(which, 250));
-    }
-    hosts.deliver_all();
-    assert!(hosts.denials > 0);
 }

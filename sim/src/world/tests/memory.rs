@@ -195,6 +195,7 @@ fn a_reclaim_leaves_usage_and_a_margin_and_never_raises() {
     let answers: Vec<_> = script.memory_applied().iter().map(|seen| seen.1).collect();
     assert_eq!(answers, [(1, mib(107)), (2, mib(107))]);
     assert_value(&outcome, "limit_updates", 1.0);
+    assert_value(&outcome, "mem_commands", 2.0);
 }
 
 #[test]
