@@ -9,7 +9,7 @@
 //! - [`message`]: what it is told and what it answers.
 //! - [`config`]: its parameters.
 //! - [`journal`]: what is written down, and how it is resumed from.
-//! - `step`, `reconcile`: the decisions for one part.
+//! - `step`, `needs`, `reconcile`: the decisions for one part.
 //! - `admit`: which requests are accepted; `alerts`: what owners are told.
 
 pub mod message;
@@ -21,6 +21,8 @@ pub mod journal;
 mod timers;
 
 mod admit;
+
+mod needs;
 
 mod step;
 
@@ -48,6 +50,7 @@ use crate::slo::{AlertState, Resolution};
 use crate::units::Time;
 
 use journal::Subject;
+use needs::Needs;
 use step::Step;
 use timers::Timers;
 
@@ -68,6 +71,8 @@ pub struct Manager {
     monitor: Monitor,
     part_timers: Timers<PartId>,
     alert_timers: Timers<AlertId>,
+    /// Parts for which no resource was found, the oldest deployments first.
+    unplaced: BTreeSet<PartId>,
     next_ensembles: Option<Time>,
     /// What must be written down.
     changed: BTreeSet<Subject>,
@@ -85,6 +90,7 @@ impl Manager {
             monitor: Monitor::new(config.monitoring, now),
             part_timers: Timers::new(),
             alert_timers: Timers::new(),
+            unplaced: BTreeSet::new(),
             next_ensembles: config.ensemble_period.map(|period| now + period),
             changed: BTreeSet::new(),
             config,
@@ -102,6 +108,7 @@ impl Manager {
                 self.monitor
                     .described(now, resource.id, &self.inventory, &mut found);
                 self.act_on(now, found, out);
+                self.offer(now, resource.id, out);
             }
             ManagerObservation::ResourceLeft(resource) => self.forget(now, *resource, out),
             ManagerObservation::CreateEnsemble {
@@ -120,6 +127,7 @@ impl Manager {
                     .is_some_and(|ensemble| ensemble.set_member(*resource, *member));
                 if changed {
                     self.check_ensemble(now, *ensemble, out);
+                    self.offer(now, *resource, out);
                 }
             }
             ManagerObservation::Deploy { deployment, spec } => {
@@ -322,7 +330,7 @@ impl Manager {
         out: &mut Vec<ManagerCommand>,
         what: impl FnOnce(&mut Step<'_>),
     ) {
-        let mut found = Vec::new();
+        let (mut found, mut freed) = (Vec::new(), Vec::new());
         let Some(deployment) = self.deployments.get_mut(&id.deployment) else {
             return;
         };
@@ -337,14 +345,21 @@ impl Manager {
             ensembles: &self.ensembles,
             monitor: &mut self.monitor,
             found: &mut found,
+            freed: &mut freed,
             deployment,
             index: id.index,
             out,
         };
         what(&mut step);
         let next = step.reconcile();
+        let unplaced = step.part().unplaced;
         let others = deployment.desired != before;
         self.part_timers.set(id, next);
+        if unplaced {
+            self.unplaced.insert(id);
+        } else {
+            self.unplaced.remove(&id);
+        }
         if others {
             self.settle(now, id.deployment, out);
         } else {
@@ -353,6 +368,23 @@ impl Manager {
         // What is watched from now on may be violated already.
         if !found.is_empty() {
             self.act_on(now, found, out);
+        }
+        for resource in freed {
+            self.offer(now, resource, out);
+        }
+    }
+
+    /// There may be room on a resource: parts that wait for some and can have it
+    /// wait no longer. The others are not touched.
+    fn offer(&mut self, now: Time, resource: ResourceId, out: &mut Vec<ManagerCommand>) {
+        let waiting: Vec<PartId> = self.unplaced.iter().copied().collect();
+        for id in waiting {
+            let wanted = self.deployments.get(&id.deployment).is_some_and(|one| {
+                Needs::of(one, id.index, &self.ensembles).met_by(&self.inventory, resource, now)
+            });
+            if wanted {
+                self.with_part(now, id, out, |step| step.part_mut().not_before = now);
+            }
         }
     }
 

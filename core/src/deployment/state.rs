@@ -60,6 +60,9 @@ pub struct Part {
     pub(crate) moves: u32,
     /// No placement before this.
     pub(crate) not_before: Time,
+    /// Whether no resource could have it at its last placement. It need not wait
+    /// for `not_before` when room is made.
+    pub(crate) unplaced: bool,
     /// When it last began to be served from another resource because of a
     /// violation.
     pub(crate) moved: Option<Time>,
@@ -191,6 +194,7 @@ impl Part {
             failures: 0,
             moves: 0,
             not_before: Time::ZERO,
+            unplaced: false,
             moved: None,
             moving: false,
             was_ready: false,

@@ -125,6 +125,7 @@ impl Manager {
         let Some(deployment) = self.deployments.get(&id) else {
             return;
         };
+        let mut found = Vec::new();
         for (instance, resource, phase) in deployment.instances() {
             if !phase.is_wanted() || phase == Phase::Deploying {
                 continue;
@@ -140,6 +141,9 @@ impl Manager {
                     })?;
                     Some((open.fired.since, open.fired.at, open.fired.id.number))
                 });
+            // Who never measures again would never be looked at.
+            self.monitor
+                .first_look(now, instance, &self.inventory, &mut found);
         }
         let parts = deployment.parts.len() as u32;
         for index in 0..parts {
@@ -149,6 +153,7 @@ impl Manager {
             };
             self.with_part(now, part, out, |step| step.send_all_again());
         }
+        self.act_on(now, found, out);
         if let Some(deployment) = self.deployments.get_mut(&id) {
             for open in &mut deployment.alerts {
                 open.due = now;

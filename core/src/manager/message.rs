@@ -88,7 +88,7 @@ pub enum ManagerObservation {
 pub enum Refusal {
     /// A deployment without parts.
     Empty,
-    /// An ensemble that does not exist, or has become invalid.
+    /// An ensemble that does not exist.
     Ensemble(EnsembleId),
     /// A resource that does not exist.
     NoSuchResource(ResourceId),
@@ -114,7 +114,8 @@ pub enum Event {
     Instance(InstanceId, Phase),
     /// A part got a new instance, and why there.
     Placed(InstanceId, Choice),
-    /// No resource can have the part now; it is tried again.
+    /// No resource can have the part now: it is tried again after a while, and as
+    /// soon as there is room for it.
     Unplaced(PartId),
     /// A part is being moved away from this instance because of this alert.
     Moving(InstanceId, AlertId),
@@ -122,7 +123,7 @@ pub enum Event {
     /// allowed; it rests before the next.
     Resting(PartId),
     /// An ensemble was created or checked again: which of its resources do not
-    /// meet its objectives. It is usable if there are none.
+    /// meet its objectives. It was created, or is valid, if there are none.
     Ensemble(EnsembleId, Vec<(ResourceId, Rejection)>),
 }
 

@@ -1,12 +1,12 @@
 //! What a part needs next: the decisions.
 
 use super::message::Event;
+use super::needs::Needs;
 use super::step::Step;
 use crate::deployment::state::Desired;
 use crate::deployment::{Action, Phase, Target, Verb};
 use crate::id::{AlertId, ResourceId};
-use crate::placement::{PartKind, Query};
-use crate::slo::Objective;
+use crate::placement::PartKind;
 use crate::units::Time;
 
 impl Step<'_> {
@@ -44,6 +44,7 @@ impl Step<'_> {
         for generation in self.generations(|phase| phase != Phase::Terminating) {
             self.terminate(generation);
         }
+        self.part_mut().unplaced = false;
     }
 
     /// If everything else is lost, what was being drained serves again.
@@ -71,34 +72,16 @@ impl Step<'_> {
     /// counts as a failure. Returns whether there is a new instance.
     fn place(&mut self) -> bool {
         let now = self.now;
-        let spec = self.spec();
-        let first = match spec.target {
-            Target::Only(resource) => Some(resource),
-            Target::First(resource) if self.part().generation == 0 => Some(resource),
-            Target::First(_) | Target::Any => None,
+        let inventory = &mut *self.inventory;
+        let needs = Needs::of(self.deployment, self.index, self.ensembles);
+        let first = match needs.spec.target {
+            Target::First(resource) if needs.part.generation == 0 => Some(resource),
+            Target::First(_) | Target::Only(_) | Target::Any => None,
         };
-        let may_roam = !matches!(spec.target, Target::Only(_));
-        let apart = self.apart();
-        let objectives: Vec<&Objective> = self.deployment.objectives_of(self.index).collect();
-        let ensemble = self.deployment.spec.ensemble;
-        let ensemble = ensemble.and_then(|id| self.ensembles.get(&id));
-        let part = &self.deployment.parts[self.index as usize];
-        let mut query = Query {
-            deployment: self.deployment.id,
-            kind: spec.kind,
-            demand: spec.demand,
-            exclusive: spec.exclusive,
-            target: first,
-            ensemble: ensemble.map(|ensemble| ensemble.resources()),
-            apart: &apart,
-            avoid: &part.avoid,
-            objectives: &objectives,
-        };
-        let mut choice = self.inventory.choose(&query, now);
-        if choice.is_none() && first.is_some() && may_roam {
-            query.target = None;
-            choice = self.inventory.choose(&query, now);
-        }
+        let choice = first
+            .and_then(|resource| inventory.choose(&needs.query(Some(resource)), now))
+            .or_else(|| inventory.choose(&needs.query(needs.only()), now));
+        self.part_mut().unplaced = choice.is_none();
         let Some(choice) = choice else {
             self.tell(Event::Unplaced(self.id()));
             self.count_failure();
@@ -108,18 +91,6 @@ impl Step<'_> {
         self.tell(Event::Placed(self.instance_id(generation), choice.clone()));
         self.create(choice.resource);
         true
-    }
-
-    /// The resources that hold the same artifact of this deployment.
-    fn apart(&self) -> Vec<ResourceId> {
-        let artifact = &self.spec().artifact;
-        let specs = &self.deployment.spec.parts;
-        specs
-            .iter()
-            .zip(&self.deployment.parts)
-            .filter(|(spec, _)| spec.artifact == *artifact)
-            .flat_map(|(_, part)| part.instances.iter().map(|instance| instance.resource))
-            .collect()
     }
 
     /// Services are started if they are to run, and stopped, once no calls go
@@ -231,16 +202,20 @@ impl Step<'_> {
             return None;
         }
         let keeper = self.keeper()?;
-        let part = self.part();
-        if part.newest().is_none_or(|i| i.generation != keeper) {
+        if self.part().newest().is_none_or(|i| i.generation != keeper) {
             return None;
         }
         let instance = self.instance_id(keeper);
-        let (fired, number) = self
+        let oldest = self
             .monitor
             .of(instance)
             .filter_map(|(_, watch)| Some((watch.state.fired()?, watch.alert?)))
-            .min()?;
+            .min();
+        let Some((fired, number)) = oldest else {
+            self.part_mut().unplaced = false;
+            return None;
+        };
+        let part = self.part();
         let mut due = (fired + reallocation.after).max(part.not_before);
         let mut moves = part.moves;
         if let Some(moved) = part.moved {

@@ -27,6 +27,8 @@ pub(super) struct Step<'a> {
     pub(super) ensembles: &'a BTreeMap<EnsembleId, Ensemble>,
     pub(super) monitor: &'a mut Monitor,
     pub(super) found: &'a mut Vec<Finding>,
+    /// Resources on which room was made.
+    pub(super) freed: &'a mut Vec<ResourceId>,
     pub(super) deployment: &'a mut Deployment,
     pub(super) index: u32,
     pub(super) out: &'a mut Vec<ManagerCommand>,
@@ -262,6 +264,7 @@ impl Step<'_> {
             Phase::Draining | Phase::Terminating => self.unwatch(id),
             Phase::Terminated => {
                 self.inventory.release(resource, id);
+                self.freed.push(resource);
                 let instances = &mut self.part_mut().instances;
                 instances.retain(|instance| instance.generation != generation);
             }

@@ -5,3 +5,7 @@ mod world;
 mod faults;
 
 mod course;
+
+mod crash;
+
+mod room;

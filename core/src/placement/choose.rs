@@ -67,6 +67,12 @@ impl Inventory {
         Some(self.tell(why, entry, query, now))
     }
 
+    /// Whether a resource can have a part.
+    pub(crate) fn can_have(&self, id: ResourceId, query: &Query<'_>, now: Time) -> bool {
+        self.entry(id)
+            .is_some_and(|entry| self.reject(entry, query, now).is_none())
+    }
+
     fn first_ranked(&mut self, query: &Query<'_>, now: Time) -> Option<Choice> {
         self.rerank();
         let mut passed = Passed::default();

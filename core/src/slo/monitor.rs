@@ -8,13 +8,16 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::metric::{Metric, Origin};
-use super::objective::{Condition, Objective, Value};
+use super::objective::{Objective, Value};
 use super::readings::{Known, Readings};
 use super::watch::{Edge, State, Verdict};
 use crate::id::{DeploymentId, InstanceId, ResourceId};
 use crate::manager::config::Monitoring;
 use crate::placement::Resource;
 use crate::units::{Span, Time};
+
+#[cfg(test)]
+mod tests;
 
 /// Names a watch as long as it lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,8 +38,9 @@ pub(crate) struct Watch {
     users: Vec<InstanceId>,
     /// A metric that was never seen is missing only some time after this.
     began: Time,
-    /// When it is looked at without a sample. Never later than needed; a sample
-    /// in between does not move it, so that samples stay cheap.
+    /// When it is looked at without a sample. Never later than needed; but it may
+    /// be too early, because a sample that puts it off does not move it and so
+    /// stays cheap.
     due: Option<Time>,
 }
 
@@ -427,7 +431,7 @@ impl Watches {
                 });
             }
         }
-        if self.config.push && (watch.due.is_none() || watch.state != before) {
+        if self.config.push {
             let fades = match metric.origin() {
                 Origin::Inventory => None,
                 Origin::Age => last.and_then(|newest| crossing(&watch.objective, newest, now)),
@@ -437,7 +441,8 @@ impl Watches {
             let fades = fades.filter(|&at| at > now);
             let state = watch.state.due(&watch.objective).filter(|&at| at > now);
             let due = [fades, state].into_iter().flatten().min();
-            if due != watch.due {
+            let sooner = due.is_some_and(|new| watch.due.is_none_or(|old| new < old));
+            if sooner || watch.state != before && watch.due != due {
                 if let Some(old) = watch.due {
                     self.due.remove(&(old, id));
                 }
@@ -462,14 +467,10 @@ fn of_metric(list: &[(Metric, WatchId)], metric: Metric) -> impl Iterator<Item =
 /// When the age of what was measured at `newest` next crosses a limit of
 /// `objective`: just after, where `<` and `<=` agree.
 fn crossing(objective: &Objective, newest: Time, now: Time) -> Option<Time> {
-    let limits: Vec<f64> = match &objective.condition {
-        Condition::Compare(_, limits) => limits.clone(),
-        Condition::Within(ranges) => ranges.iter().flat_map(|&(a, b)| [a, b]).collect(),
-        Condition::Named(_) | Condition::NotNamed(_) => Vec::new(),
-    };
     let margins = [-objective.margin, 0.0, objective.margin];
-    limits
-        .iter()
+    objective
+        .condition
+        .limits()
         .flat_map(|limit| margins.map(|margin| limit + margin))
         .filter(|limit| (0.0..1e9).contains(limit))
         .map(|limit| newest + Span::from_secs_f64(limit) + Span(1))

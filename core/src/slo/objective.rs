@@ -106,6 +106,17 @@ impl Objective {
 }
 
 impl Condition {
+    /// The numbers at which it begins or ceases to hold.
+    pub(super) fn limits(&self) -> impl Iterator<Item = f64> {
+        let (numbers, ranges) = match self {
+            Condition::Compare(_, limits) => (&limits[..], &[][..]),
+            Condition::Within(ranges) => (&[][..], &ranges[..]),
+            Condition::Named(_) | Condition::NotNamed(_) => (&[][..], &[][..]),
+        };
+        let ends = ranges.iter().flat_map(|&(low, high)| [low, high]);
+        numbers.iter().copied().chain(ends)
+    }
+
     /// Whether `value` fulfils it with `margin` to spare. Equality has none.
     fn holds(&self, value: f64, margin: f64) -> bool {
         match self {

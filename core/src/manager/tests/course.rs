@@ -1,7 +1,7 @@
 //! The course of single things, step by step.
 
 use super::world::{State, World, deployment, part, resource};
-use crate::deployment::{DeploymentPhase, OnFailure, Outcome, Phase, Target, Verb};
+use crate::deployment::{Action, DeploymentPhase, OnFailure, Outcome, Phase, Reply, Target, Verb};
 use crate::id::{DeploymentId, EnsembleId, InstanceId, PartId, ResourceId};
 use crate::manager::{
     Config, Event, ManagerObservation, Measured, Monitoring, Reallocation, Refusal, Sample,
@@ -253,7 +253,7 @@ fn run_with(world: &mut World, on: ResourceId, outcome: Outcome, span: Span) {
     let end = world.now + span;
     loop {
         while let Some(operation) = world.commands.pop() {
-            let broken = matches!(operation.action, crate::deployment::Action::Instance {
+            let broken = matches!(operation.action, Action::Instance {
                 verb: Verb::Deploy, resource, ..
             } if resource == on);
             world.carry_out(operation, if broken { outcome } else { Outcome::Done });
@@ -321,7 +321,6 @@ fn all_or_nothing_leaves_nothing() {
         why,
     };
     assert_eq!(refused, Some(expected));
-    world.asked.remove(&DeploymentId(2));
     world.ending.insert(ID);
     run_with(
         &mut world,
@@ -383,4 +382,81 @@ fn a_short_violation_with_hold_moves_nothing() {
     world.slow.clear();
     world.pass(Span::from_secs(30));
     assert!(world.received.is_empty() && !world.instances.contains_key(&instance(1)));
+}
+
+#[test]
+fn what_an_earlier_attempt_came_to_says_nothing_of_this_one() {
+    let mut world = functions(Config::default(), 2);
+    world.deploy(1, deployment(vec![part(PartKind::Function)]));
+    let first = world.commands.remove(0);
+    // No answer in time, and then not at once again.
+    for _ in 0..2 {
+        world.now = world.manager.next_wake().unwrap();
+        world.wake();
+    }
+    assert_eq!(world.commands[0].attempt, 2);
+    let reply = |attempt| {
+        ManagerObservation::Reply(Reply {
+            key: first.key,
+            attempt,
+            outcome: Outcome::Refused,
+        })
+    };
+    world.tell(reply(1));
+    assert_eq!(phases(&world), [(0, Phase::Deploying)]);
+    world.tell(reply(2));
+    assert_eq!(
+        phases(&world),
+        [(0, Phase::Deploying), (0, Phase::Terminating)]
+    );
+}
+
+#[test]
+fn a_lock_lasts_until_nothing_is_left() {
+    let mut world = functions(Config::default(), 1);
+    let mut one = part(PartKind::Function);
+    one.exclusive = true;
+    world.deploy(1, deployment(vec![one]));
+    world.deliver_all();
+    world.ending.insert(ID);
+    world.tell(ManagerObservation::Terminate(ID));
+    let locked = |world: &World| world.manager.inventory().locked_by(ResourceId(0));
+    while let Some(operation) = world.commands.pop() {
+        assert_eq!(locked(&world), Some(ID));
+        world.carry_out(operation, Outcome::Done);
+    }
+    assert_eq!(locked(&world), Some(ID), "nobody has said so yet");
+    world.deliver_all();
+    assert_eq!(locked(&world), None);
+}
+
+#[test]
+fn a_move_ends_only_when_the_router_has_confirmed() {
+    let mut world = functions(moving(), 2);
+    world.deploy(1, deployment(vec![part(PartKind::Function)]));
+    world.pass(Span::from_secs(10));
+    world.slow.insert(ResourceId(0));
+    world.measure();
+    let deploy = world.commands.remove(0);
+    world.carry_out(deploy, Outcome::Done);
+    let done = world.replies.remove(0);
+    world.tell(ManagerObservation::Reply(done));
+    // The switch is under way; now the new one is lost, and the switch back is.
+    assert!(matches!(world.commands[0].action, Action::Route { .. }));
+    world.harmed.insert(instance(1));
+    world.tell(ManagerObservation::Lost(instance(1)));
+    let now = world.now;
+    let part = &world.manager.deployment(ID).unwrap().parts[0];
+    assert_eq!((part.routed, part.moved, part.moves), (Some(0), None, 0));
+    assert!(part.route.is_some());
+    // Where calls go is not known, so that no other move begins.
+    let moves = |world: &World| {
+        let events = world.events.iter();
+        events
+            .filter(|(at, event)| *at == now && matches!(event, Event::Moving(..)))
+            .count()
+    };
+    assert_eq!(moves(&world), 1);
+    world.pass(Span::from_secs(90));
+    world.check_at_rest();
 }

@@ -4,11 +4,11 @@
 use proptest::prelude::*;
 
 use super::world::{World, deployment, part, resource};
-use crate::deployment::{Outcome, Target};
-use crate::id::{DeploymentId, ResourceId};
+use crate::deployment::{OnFailure, Outcome, Target};
+use crate::id::{DeploymentId, EnsembleId, PartId, ResourceId};
 use crate::manager::{Config, ManagerObservation, Monitoring, Placing, Reallocation, Timeouts};
 use crate::placement::{PartKind, Platform};
-use crate::units::Span;
+use crate::units::{Cores, Span};
 
 /// One thing that happens, or goes wrong. Numbers choose among what there is.
 #[derive(Clone, Copy, Debug)]
@@ -20,14 +20,24 @@ enum Fault {
     Answer(usize),
     LoseAnswer(usize),
     DoubleAnswer(usize),
-    /// An answer arrives, and the manager crashes.
-    AnswerAndCrash(usize, bool),
+    /// An answer arrives, and the manager crashes with so many of its records
+    /// written down.
+    AnswerAndCrash(usize, usize),
+    /// The manager is woken, and crashes in the same way.
+    WakeAndCrash(usize),
     Crash,
     Post(usize),
     LosePost(usize),
     Pass(u64),
     Slow(u32),
     Fast(u32),
+    /// Nothing is measured of a resource any more.
+    Silence(u32),
+    Hear(u32),
+    /// A service is started or stopped.
+    SetStart(u32, bool),
+    /// A resource is put into the ensemble or taken out.
+    SetMember(u32, bool),
     Lose(usize),
     Leave(bool),
     Deploy(u32),
@@ -48,13 +58,18 @@ fn fault() -> impl Strategy<Value = Fault> {
         24 => n.prop_map(Fault::Answer),
         3 => n.prop_map(Fault::LoseAnswer),
         3 => n.prop_map(Fault::DoubleAnswer),
-        3 => (n, any::<bool>()).prop_map(|(n, w)| Fault::AnswerAndCrash(n, w)),
+        3 => (n, 0usize..3).prop_map(|(n, written)| Fault::AnswerAndCrash(n, written)),
+        2 => (0usize..4).prop_map(Fault::WakeAndCrash),
         1 => Just(Fault::Crash),
         4 => n.prop_map(Fault::Post),
         2 => n.prop_map(Fault::LosePost),
         12 => (0u64..20_000).prop_map(Fault::Pass),
         4 => (0u32..RESOURCES).prop_map(Fault::Slow),
         3 => (0u32..RESOURCES).prop_map(Fault::Fast),
+        2 => (0u32..RESOURCES).prop_map(Fault::Silence),
+        2 => (0u32..RESOURCES).prop_map(Fault::Hear),
+        3 => (0u32..3, any::<bool>()).prop_map(|(id, start)| Fault::SetStart(id, start)),
+        2 => (0u32..RESOURCES, any::<bool>()).prop_map(|(id, m)| Fault::SetMember(id, m)),
         2 => n.prop_map(Fault::Lose),
         1 => any::<bool>().prop_map(Fault::Leave),
         4 => (0u32..DEPLOYMENTS).prop_map(Fault::Deploy),
@@ -62,13 +77,16 @@ fn fault() -> impl Strategy<Value = Fault> {
     ]
 }
 
-const RESOURCES: u32 = 10;
-const DEPLOYMENTS: u32 = 4;
+/// The first are for functions, the others for services.
+const RESOURCES: u32 = FUNCTIONS + 6;
+const FUNCTIONS: u32 = 10;
+const DEPLOYMENTS: u32 = 5;
+const ENSEMBLE: EnsembleId = EnsembleId(0);
 
 fn config() -> Config {
     Config {
         monitoring: Monitoring {
-            stale_after: Span::from_secs(3600),
+            stale_after: Span::from_secs(15),
             ..Monitoring::default()
         },
         placing: Placing {
@@ -91,32 +109,58 @@ fn config() -> Config {
     }
 }
 
-/// The first six resources run functions, the others services.
+/// Resources with room for two functions or one service each, all of them in an
+/// ensemble.
 fn world() -> World {
-    let platform = |id| match id {
-        0..6 => Platform::OpenFaas,
-        _ => Platform::Kubernetes,
-    };
-    World::new(
-        config(),
-        (0..RESOURCES).map(|id| resource(id, platform(id))),
-    )
+    let resources = (0..RESOURCES).map(|id| {
+        let (platform, cpu) = match id {
+            0..FUNCTIONS => (Platform::OpenFaas, 2),
+            _ => (Platform::Kubernetes, 1),
+        };
+        let mut resource = resource(id, platform);
+        resource.capacity.cpu = Some(Cores::new(cpu));
+        resource
+    });
+    let mut world = World::new(config(), resources);
+    world.tell(ManagerObservation::CreateEnsemble {
+        ensemble: ENSEMBLE,
+        objectives: vec!["latency < 200ms".parse().unwrap()],
+        resources: (0..RESOURCES).map(ResourceId).collect(),
+    });
+    world
 }
 
+/// Each deployment has something of its own: a lock, a wish, an ensemble, two
+/// copies, all or nothing.
 fn deploy(world: &mut World, id: u32) {
     let mut function = part(PartKind::Function);
-    let service = part(PartKind::Service);
+    let mut service = part(PartKind::Service);
+    function.demand.cpu = Cores::new(1);
+    service.demand.cpu = Cores::new(1);
     function.exclusive = id == 0;
     if id == 1 {
         function.target = Target::First(ResourceId(3));
     }
-    // The last one has two copies of its function.
-    let parts = if id == 3 {
-        vec![function.clone(), function]
-    } else {
-        vec![function, service]
-    };
-    world.deploy(id, deployment(parts));
+    let mut spec = deployment(match id {
+        3 => vec![function.clone(), function],
+        4 => vec![function],
+        _ => vec![function, service],
+    });
+    if id == 2 {
+        spec.ensemble = Some(ENSEMBLE);
+    }
+    if id == 4 {
+        spec.on_failure = OnFailure::TakeDown;
+    }
+    world.deploy(id, spec);
+}
+
+fn set_member(world: &mut World, resource: ResourceId, member: bool) {
+    world.tell(ManagerObservation::SetMember {
+        ensemble: ENSEMBLE,
+        resource,
+        member,
+    });
 }
 
 fn take<T>(queue: &mut Vec<T>, n: usize) -> Option<T> {
@@ -165,16 +209,8 @@ fn apply(world: &mut World, fault: Fault) {
         Fault::LosePost(n) => {
             take(&mut world.posts, n);
         }
-        Fault::Pass(ms) => {
-            let end = world.now + Span::from_millis(ms);
-            while let Some(at) = world.manager.next_wake()
-                && at <= end
-            {
-                world.now = world.now.max(at);
-                world.wake();
-            }
-            world.now = end;
-        }
+        Fault::WakeAndCrash(written) => world.wake_and_crash(written),
+        Fault::Pass(ms) => world.wait(Span::from_millis(ms), |world| world.check()),
         Fault::Slow(id) => {
             world.slow.insert(ResourceId(id));
             world.measure();
@@ -183,6 +219,28 @@ fn apply(world: &mut World, fault: Fault) {
             world.slow.remove(&ResourceId(id));
             world.measure();
         }
+        Fault::Silence(id) => {
+            world.silent.insert(ResourceId(id));
+        }
+        Fault::Hear(id) => {
+            world.silent.remove(&ResourceId(id));
+        }
+        Fault::SetStart(id, start) => {
+            let part = PartId {
+                deployment: DeploymentId(id),
+                index: 1,
+            };
+            if world.asked.contains_key(&part.deployment) {
+                if start {
+                    world.stopped.remove(&part);
+                    world.tell(ManagerObservation::Start(part));
+                } else {
+                    world.stopped.insert(part);
+                    world.tell(ManagerObservation::Stop(part));
+                }
+            }
+        }
+        Fault::SetMember(id, member) => set_member(world, ResourceId(id), member),
         Fault::Lose(n) => {
             let ids: Vec<_> = world.instances.keys().copied().collect();
             if !ids.is_empty() {
@@ -192,7 +250,7 @@ fn apply(world: &mut World, fault: Fault) {
             }
         }
         // One of each kind, so that the rest is enough for everybody.
-        Fault::Leave(function) => world.leave(ResourceId(if function { 5 } else { 9 })),
+        Fault::Leave(function) => world.leave(ResourceId(if function { 5 } else { RESOURCES - 1 })),
         Fault::Deploy(id) => {
             if !world.asked.contains_key(&DeploymentId(id)) {
                 deploy(world, id);
@@ -219,7 +277,11 @@ proptest! {
             apply(&mut world, fault);
         }
         // Each kind keeps a resource where the objectives are not met.
-        world.slow.retain(|id| [0, 6].contains(&id.0));
+        world.slow.retain(|id| [0, FUNCTIONS].contains(&id.0));
+        world.silent.retain(|id| [1, FUNCTIONS].contains(&id.0));
+        for id in world.resources.clone() {
+            set_member(&mut world, id, true);
+        }
         world.measure();
         // A request for what was already ended is for nothing.
         world.ending.retain(|id| world.asked.contains_key(id));
