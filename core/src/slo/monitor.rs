@@ -72,6 +72,9 @@ pub(crate) trait Lookup {
     fn source(&self, resource: ResourceId) -> Option<Source<'_>>;
 }
 
+/// No values.
+const NEVER: (f64, f64) = (f64::INFINITY, f64::NEG_INFINITY);
+
 /// Everything that is watched.
 #[derive(Debug)]
 pub(crate) struct Monitor {
@@ -88,6 +91,10 @@ pub(crate) struct Monitor {
 struct Watches {
     config: Monitoring,
     slots: Vec<Option<Watch>>,
+    /// For each slot the values from (lowest, highest) that leave its watch as it
+    /// is. Most samples are such, and end here: a watch with all it has is in
+    /// memory that a processor's caches do not hold for long.
+    quiet: Vec<(f64, f64)>,
     /// Each watch that has one with its `due`.
     due: BTreeSet<(Time, WatchId)>,
 }
@@ -106,6 +113,7 @@ impl Monitor {
             watches: Watches {
                 config,
                 slots: Vec::new(),
+                quiet: Vec::new(),
                 due: BTreeSet::new(),
             },
             free: Vec::new(),
@@ -247,10 +255,12 @@ impl Monitor {
         let id = match self.free.pop() {
             Some(id) => {
                 self.watches.slots[id as usize] = Some(watch);
+                self.watches.quiet[id as usize] = NEVER;
                 WatchId(id)
             }
             None => {
                 self.watches.slots.push(Some(watch));
+                self.watches.quiet.push(NEVER);
                 WatchId(self.watches.slots.len() as u32 - 1)
             }
         };
@@ -280,11 +290,16 @@ impl Monitor {
         let Some(list) = self.by_resource.get(&source.resource.id) else {
             return;
         };
-        // The age of a resource's newest sample has changed as well.
-        for metric in [metric, Metric::Staleness] {
-            for id in of_metric(list, metric) {
+        let stale_after = self.watches.config.stale_after;
+        let value = source.readings.get(metric, now, stale_after);
+        for id in of_metric(list, metric) {
+            if !value.is_some_and(|value| self.watches.is_quiet(id, value)) {
                 self.watches.judge(now, id, Some(source), None, found);
             }
+        }
+        // The age of a resource's newest sample has changed as well.
+        for id in of_metric(list, Metric::Staleness) {
+            self.watches.judge(now, id, Some(source), None, found);
         }
     }
 
@@ -379,6 +394,12 @@ impl Monitor {
 }
 
 impl Watches {
+    /// Whether a fresh value leaves a watch as it is.
+    fn is_quiet(&self, id: WatchId, value: f64) -> bool {
+        let (lowest, highest) = self.quiet[id.0 as usize];
+        lowest <= value && value <= highest
+    }
+
     /// Judges one watch by its resource or, for metrics of an instance, by `own`.
     fn judge(
         &mut self,
@@ -451,6 +472,13 @@ impl Watches {
                 }
                 watch.due = due;
             }
+            // Without a wake-up, a value must be seen to plan one.
+            let calm = watch.state == State::Met && watch.due.is_some();
+            self.quiet[id.0 as usize] = if calm && metric.origin() == Origin::Resource && !missing {
+                watch.objective.condition.span().unwrap_or(NEVER)
+            } else {
+                NEVER
+            };
         }
     }
 }

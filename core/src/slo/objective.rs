@@ -106,6 +106,31 @@ impl Objective {
 }
 
 impl Condition {
+    /// The numbers from (lowest, highest) that fulfil it, if they are one span and
+    /// no others do.
+    pub(super) fn span(&self) -> Option<(f64, f64)> {
+        match self {
+            Condition::Compare(operator, limits) => {
+                let &[limit] = &limits[..] else {
+                    return None;
+                };
+                match operator {
+                    Operator::Less => Some((f64::NEG_INFINITY, limit.next_down())),
+                    Operator::AtMost => Some((f64::NEG_INFINITY, limit)),
+                    Operator::Greater => Some((limit.next_up(), f64::INFINITY)),
+                    Operator::AtLeast => Some((limit, f64::INFINITY)),
+                    Operator::Equal => Some((limit, limit)),
+                    Operator::NotEqual => None,
+                }
+            }
+            Condition::Within(ranges) => match ranges[..] {
+                [range] => Some(range),
+                _ => None,
+            },
+            Condition::Named(_) | Condition::NotNamed(_) => None,
+        }
+    }
+
     /// The numbers at which it begins or ceases to hold.
     pub(super) fn limits(&self) -> impl Iterator<Item = f64> {
         let (numbers, ranges) = match self {
@@ -241,6 +266,31 @@ mod tests {
             let objective = compare(operator, &[10.0]);
             assert_eq!([9.0, 10.0, 11.0].map(|v| objective.met_by(v)), expected);
             assert!(!objective.met_by(f64::NAN), "{operator}");
+        }
+    }
+
+    #[test]
+    fn a_span_holds_what_meets_and_nothing_else() {
+        let texts = [
+            "cpu < 10%",
+            "cpu <= 10%",
+            "cpu > 10%",
+            "cpu >= 10%",
+            "cpu = 10%",
+            "cpu in 5..10",
+        ];
+        let values = [-1.0, 4.0, 5.0, 9.0, 10.0f64.next_down(), 10.0];
+        for text in texts {
+            let objective: Objective = text.parse().unwrap();
+            let (lowest, highest) = objective.condition.span().unwrap();
+            for value in values.into_iter().chain([10.0f64.next_up(), 11.0]) {
+                let inside = lowest <= value && value <= highest;
+                assert_eq!(inside, objective.met_by(value), "{text}: {value}");
+            }
+        }
+        for several in ["cpu != 10%", "cpu < 10% | 20%", "region = here"] {
+            let objective: Objective = several.parse().unwrap();
+            assert_eq!(objective.condition.span(), None, "{several}");
         }
     }
 
