@@ -37,7 +37,7 @@ impl World {
     pub(super) fn note_ends(&mut self) {
         for (&id, spec) in &self.asked {
             let phase = self.manager.deployment(id).map(|one| one.phase());
-            let ends = !phase.is_some_and(|phase| phase < DeploymentPhase::Terminating);
+            let ends = phase.is_none_or(|phase| phase >= DeploymentPhase::Terminating);
             if ends && self.ending.insert(id) {
                 assert_eq!(spec.on_failure, OnFailure::TakeDown, "{id:?} is lost");
             }
