@@ -58,3 +58,17 @@ fn the_escra_file_spells_out_the_defaults() {
     });
     assert_eq!(escra, Some(tidegate_core::escra::Config::default()));
 }
+
+/// A scenario compares with each published figure, or the figure says why none does.
+#[test]
+fn every_published_figure_is_answered() {
+    let done = tidegate(&["coverage", "scenarios"]);
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    let open: Vec<&str> = done
+        .stdout
+        .lines()
+        .filter(|line| line.contains("nobody compares with it"))
+        .collect();
+    assert_eq!(open, [""; 0]);
+    assert!(done.stdout.ends_with(", 0 open\n"), "{}", done.stdout);
+}
