@@ -15,7 +15,7 @@ use std::time::Duration;
 use criterion::{BatchSize, Bencher, BenchmarkId, Criterion, Throughput};
 use tidegate::scenario::{Cell, Filter, Scenario, set};
 use tidegate_core::Allocator;
-use tidegate_sim::{Experiment, Outcome};
+use tidegate_sim::{Experiment, Outcome, Recording};
 
 const SEED: u64 = 1;
 
@@ -45,12 +45,14 @@ fn cells(seconds: u64) -> Vec<(String, Cell)> {
 }
 
 fn allocator(cell: &Cell) -> Box<dyn Allocator> {
+    let cell = cell.application().expect("it runs an application");
     cell.policy
         .build(&cell.application, &cell.testbed, &cell.limit, cell.settle)
         .expect("its parameters are sound")
 }
 
 fn run(cell: &Cell, allocator: &mut dyn Allocator) -> Outcome {
+    let cell = cell.application().expect("it runs an application");
     let experiment = Experiment {
         application: &cell.application,
         load: &cell.loads[0],
@@ -59,7 +61,7 @@ fn run(cell: &Cell, allocator: &mut dyn Allocator) -> Outcome {
         settle: cell.settle,
         duration: cell.duration,
         seed: SEED,
-        recording: cell.recording,
+        recording: Recording::default(),
         watched: cell.watched,
     };
     tidegate_sim::run(&experiment, allocator)

@@ -8,6 +8,7 @@
 //! - [`pieces`]: finds the applications, workloads, testbeds, allocators and
 //!   clients it names.
 //! - [`policy`]: from an allocator piece to a policy of the core.
+//! - [`continuum`]: the same for experiments on a continuum.
 //! - [`mod@column`], [`check`]: columns of its own, and whether all fits together.
 //! - `hash`: when two of them are the same.
 //! - [`matrix`]: from the file to its cells, everything read and checked.
@@ -26,6 +27,8 @@ pub mod filter;
 pub mod pieces;
 
 pub mod policy;
+
+pub mod continuum;
 
 pub mod column;
 

@@ -12,6 +12,8 @@
 //! - [`platform`]: what starts and stops pods as requests come.
 //! - [`experiment`], [`outcome`]: what goes in and what comes out of a run.
 //! - `world`: the run itself, behind [`run`].
+//! - [`continuum`]: the other kind of experiment: a manager that deploys on many
+//!   platforms.
 
 pub mod engine;
 
@@ -24,6 +26,10 @@ pub mod bandwidth;
 pub mod machine;
 
 mod memory;
+
+mod flow;
+
+pub mod continuum;
 
 mod plan;
 

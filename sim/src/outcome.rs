@@ -86,3 +86,16 @@ pub struct Outcome {
     /// Events handled.
     pub events: u64,
 }
+
+impl Outcome {
+    /// A run that gives numbers only.
+    pub(crate) fn of_numbers(metrics: Vec<Metric>, events: u64) -> Outcome {
+        Outcome {
+            metrics,
+            containers: Vec::new(),
+            series: Vec::new(),
+            cdfs: Vec::new(),
+            events,
+        }
+    }
+}

@@ -9,7 +9,9 @@ use crate::commands::{changes, print, report};
 use crate::compare::entries;
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::scenario::continuum;
 use crate::scenario::find;
+use crate::scenario::format;
 use crate::scenario::layer::{Document, Layer};
 use crate::scenario::matrix::{read_client, read_testbed};
 use crate::scenario::pieces::Kind;
@@ -52,16 +54,23 @@ pub fn file(path: &Path, changes: &[Layer], filter: &Filter) -> Result<String, E
         1 => format!("1 {what}"),
         n => format!("{n} {what}s"),
     };
+    let length = match scenario.file.experiment {
+        format::ExperimentKind::Application => format!(", {} each", scenario.file.run.duration),
+        format::ExperimentKind::Continuum => String::new(),
+    };
     Ok(format!(
-        "{}, {}, {} each",
+        "{}, {}{length}",
         plural(scenario.cells.len(), "cell"),
         plural(scenario.seeds.len(), "seed"),
-        scenario.file.run.duration
     ))
 }
 
 fn piece(kind: Kind, path: &Path) -> Result<String, Error> {
     let document = Document::read(path)?;
+    if continuum::owns(kind, &document) {
+        continuum::Reader::default().read(kind, document)?;
+        return Ok(format!("a sound {}", kind.name()));
+    }
     match kind {
         Kind::Application => {
             document.read_with(Application::parse)?;
@@ -78,6 +87,8 @@ fn piece(kind: Kind, path: &Path) -> Result<String, Error> {
         Kind::Client => {
             read_client(&document)?;
         }
+        // All of them are of a continuum.
+        Kind::Manager => {}
     }
     Ok(format!("a sound {}", kind.name()))
 }

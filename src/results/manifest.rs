@@ -97,7 +97,8 @@ pub fn manifest(scenario: &Scenario) -> Result<Vec<u8>, Error> {
     let workload = column(Kind::Workload.name());
     let mut workloads: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
     for cell in &scenario.cells {
-        if let (Some(name), Some(load)) = (workload(&cell.labels), cell.loads.first()) {
+        let load = cell.application().and_then(|cell| cell.loads.first());
+        if let (Some(name), Some(load)) = (workload(&cell.labels), load) {
             workloads.entry(name).or_default().insert(load.provenance());
         }
     }

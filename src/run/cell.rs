@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use tidegate_core::Span;
 use tidegate_sim::{Cdf, Experiment, Outcome, Recording, SeriesPoint};
 
+use crate::scenario::matrix::Subject;
 use crate::scenario::{Cell, Scenario};
 
 /// What one cell with one seed gave.
@@ -128,6 +129,12 @@ pub fn run(
     seed: u64,
     recording: Recording,
 ) -> Result<Finished, String> {
+    let cell = match &cell.subject {
+        Subject::Application(cell) => cell,
+        Subject::Continuum(cell) => {
+            return guarded(|| cell.run(seed))?.map(Finished::from);
+        }
+    };
     let load = cell
         .loads
         .get(seed_index)
@@ -146,12 +153,13 @@ pub fn run(
         recording,
         watched: cell.watched,
     };
+    guarded(|| simulate(&experiment, allocator.as_mut())).map(Finished::from)
+}
+
+/// Runs `work`; a panic becomes an error with its message.
+fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     // Nothing outlives a run that failed, so nothing can be seen half-changed.
-    panic::catch_unwind(AssertUnwindSafe(|| {
-        simulate(&experiment, allocator.as_mut())
-    }))
-    .map(Finished::from)
-    .map_err(|cause| {
+    panic::catch_unwind(AssertUnwindSafe(work)).map_err(|cause| {
         let text = cause
             .downcast_ref::<String>()
             .map(String::as_str)
@@ -161,7 +169,7 @@ pub fn run(
 }
 
 /// The names of the numbers that cells of this scenario give: a tenth of a
-/// second of its first cell shows them.
+/// second of its first cell shows them, or all of it where it has no duration.
 ///
 /// # Errors
 /// When the simulator has a fault: its message.
@@ -170,8 +178,10 @@ pub fn metrics(scenario: &Scenario) -> Result<Vec<String>, String> {
         return Ok(Vec::new());
     };
     let mut glimpse = first.clone();
-    glimpse.settle = Span::ZERO;
-    glimpse.duration = glimpse.duration.min(Span::from_millis(100));
+    if let Subject::Application(cell) = &mut glimpse.subject {
+        cell.settle = Span::ZERO;
+        cell.duration = cell.duration.min(Span::from_millis(100));
+    }
     let finished = run(&glimpse, 0, *seed, Recording::default())?;
     Ok(finished
         .metrics

@@ -9,7 +9,7 @@ use tidegate_workloads::{Application, FileError, file};
 
 use crate::scenario::column;
 use crate::scenario::format::{
-    Compare, Expect, Form, Front, ScenarioFile, Seeds, Where, World, label,
+    Compare, Expect, ExperimentKind, Form, Front, ScenarioFile, Seeds, Where, World, label,
 };
 use crate::scenario::layer::Document;
 use crate::scenario::pieces::Kind;
@@ -71,7 +71,24 @@ pub(crate) fn shape(document: &Document, file: &ScenarioFile) -> Result<(), File
             .error(&["run", "world"], "the live world is not built yet")
             .with_help("`world = \"sim\"` runs the scenario in the simulator"));
     }
-    duration(file.run.duration).map_err(|message| document.error(&["run", "duration"], message))?;
+    if let Some(keys) = file.experiment.foreign().iter().find(|keys| {
+        let keys: Vec<String> = keys.iter().map(|&key| key.to_owned()).collect();
+        document.has(&keys)
+    }) {
+        return Err(document
+            .key_error(keys, format!("`{}` means nothing here", keys.join(".")))
+            .with_help(match file.experiment {
+                ExperimentKind::Application => "it belongs to `experiment = \"continuum\"`",
+                ExperimentKind::Continuum => "it belongs to experiments on an application",
+            }));
+    }
+    if file.experiment == ExperimentKind::Application {
+        if !document.has(&["run".to_owned(), "duration".to_owned()]) {
+            return Err(document.key_error(&["run"], "missing key `duration`"));
+        }
+        duration(file.run.duration)
+            .map_err(|message| document.error(&["run", "duration"], message))?;
+    }
     if file.run.settle > MAX_DURATION {
         let message = format!("`settle` must be at most 24h, not {}", file.run.settle);
         return Err(document.error(&["run", "settle"], message));
@@ -131,7 +148,9 @@ fn columns(document: &Document, file: &ScenarioFile) -> Result<(), FileError> {
         }
         column::target(path).map_err(|message| document.error(&["columns", column], message))?;
     }
-    let known: Vec<&str> = Kind::ALL
+    let known: Vec<&str> = file
+        .experiment
+        .pieces()
         .iter()
         .map(|kind| kind.name())
         .chain(file.columns.keys().map(String::as_str))
@@ -149,7 +168,7 @@ fn columns(document: &Document, file: &ScenarioFile) -> Result<(), FileError> {
         };
         return Err(error.with_help(help));
     }
-    for kind in [Kind::Application, Kind::Workload, Kind::Allocator] {
+    for kind in file.experiment.columns() {
         if !file.matrix.contains_key(kind.name()) {
             return Err(document.key_error(
                 &["matrix"],
@@ -196,19 +215,24 @@ fn columns(document: &Document, file: &ScenarioFile) -> Result<(), FileError> {
             ));
         }
     }
-    for (name, given) in [("testbed", &file.run.testbed), ("client", &file.run.client)] {
-        if given.is_some() && file.matrix.contains_key(name) {
+    for kind in file.experiment.pieces() {
+        let name = kind.name();
+        let (given, column) = (file.run.piece(*kind), file.matrix.contains_key(name));
+        if given.is_some() && column {
             return Err(document.key_error(
                 &["run", name],
                 format!("`{name}` is a column of the matrix too: which one counts?"),
             ));
         }
-    }
-    if file.run.testbed.is_none() && !file.matrix.contains_key("testbed") {
-        return Err(document.key_error(
-            &["run"],
-            "missing key `testbed`: on which machines does it run?",
-        ));
+        let why = match kind {
+            Kind::Testbed => "on which machines does it run?",
+            Kind::Workload => "what is asked of the continuum?",
+            Kind::Manager => "who deploys?",
+            _ => continue,
+        };
+        if given.is_none() && !column {
+            return Err(document.key_error(&["run"], format!("missing key `{name}`: {why}")));
+        }
     }
     Ok(())
 }

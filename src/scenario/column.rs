@@ -22,7 +22,7 @@ pub(crate) fn target(path: &str) -> Result<Target, String> {
     let wrong = || {
         format!(
             "`{path}` is no key that a column can set: expected `allocator.`, `workload.`, \
-             `application.`, `testbed.`, `client.` or `limit.` and a key, or `run.duration`"
+             `application.`, `testbed.`, `client.`, `manager.` or `limit.` and a key, or `run.duration`"
         )
     };
     let keys = set::keys(path).ok_or_else(wrong)?;

@@ -14,6 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use tidegate_core::{Bytes, Cores, Span};
 use toml::{Table, Value};
 
+use crate::scenario::pieces::Kind;
 use crate::scenario::recording::Series;
 
 /// A Tidegate scenario: one experiment of one figure, table or claim.
@@ -27,6 +28,9 @@ pub struct ScenarioFile {
     /// The rows of `results/published` it belongs to, as file and prefix:
     /// "escra/table-1". `[[compare]]` entries may leave this prefix out.
     pub published: Option<String>,
+    /// What kind of experiment it is.
+    #[serde(default)]
+    pub experiment: ExperimentKind,
     /// How long, how often and where each cell runs.
     pub run: Run,
     /// What is varied: every combination of these columns is a cell.
@@ -63,6 +67,10 @@ pub struct ScenarioFile {
     #[serde(default)]
     #[schemars(with = "BTreeMap<String, BTreeMap<String, serde_json::Value>>")]
     pub client: BTreeMap<String, Table>,
+    /// Resource managers defined or changed here, by name.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, BTreeMap<String, serde_json::Value>>")]
+    pub manager: BTreeMap<String, Table>,
     /// Thresholds that must hold in every matching cell and seed.
     #[serde(default)]
     pub expect: Vec<Expect>,
@@ -80,7 +88,9 @@ pub struct Run {
     /// Which world runs it.
     #[serde(default)]
     pub world: World,
-    /// How long the client sends: "180s".
+    /// How long the client sends: "180s". An experiment on a continuum ends by
+    /// itself and has none; any other needs one.
+    #[serde(default, skip_serializing_if = "is_zero")]
     #[schemars(with = "String")]
     pub duration: Span,
     /// How long the containers run before the client begins: "60s". Not
@@ -104,6 +114,88 @@ pub struct Run {
     /// Writes the full distributions of latency and slack to cdf.csv.
     #[serde(default)]
     pub cdf: bool,
+    /// The workload of all cells of an experiment on a continuum, unless it is a
+    /// column.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workload: Option<String>,
+    /// The resource manager of all cells of an experiment on a continuum, unless
+    /// it is a column.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub manager: Option<String>,
+}
+
+fn is_zero(span: &Span) -> bool {
+    *span == Span::ZERO
+}
+
+/// What kind of experiment a scenario is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ExperimentKind {
+    /// An application under a load, whose containers' limits an allocator sets.
+    #[default]
+    Application,
+    /// A resource manager that deploys on many platforms, watches and forwards.
+    Continuum,
+}
+
+impl ExperimentKind {
+    /// The pieces that a cell is made of.
+    pub fn pieces(self) -> &'static [Kind] {
+        match self {
+            ExperimentKind::Application => &[
+                Kind::Application,
+                Kind::Workload,
+                Kind::Allocator,
+                Kind::Testbed,
+                Kind::Client,
+            ],
+            ExperimentKind::Continuum => {
+                &[Kind::Workload, Kind::Manager, Kind::Testbed, Kind::Client]
+            }
+        }
+    }
+
+    /// Those of them that must be columns of the matrix.
+    pub fn columns(self) -> &'static [Kind] {
+        match self {
+            ExperimentKind::Application => &[Kind::Application, Kind::Workload, Kind::Allocator],
+            ExperimentKind::Continuum => &[],
+        }
+    }
+
+    /// Keys that mean nothing in such an experiment.
+    pub fn foreign(self) -> &'static [&'static [&'static str]] {
+        match self {
+            ExperimentKind::Application => {
+                &[&["run", "workload"], &["run", "manager"], &["manager"]]
+            }
+            ExperimentKind::Continuum => &[
+                &["run", "duration"],
+                &["run", "settle"],
+                &["run", "watch"],
+                &["run", "series"],
+                &["run", "cdf"],
+                &["limit"],
+                &["application"],
+                &["allocator"],
+            ],
+        }
+    }
+}
+
+impl Run {
+    /// The piece of `kind` that all cells have, if the file names one.
+    pub fn piece(&self, kind: Kind) -> Option<&str> {
+        let name = match kind {
+            Kind::Testbed => &self.testbed,
+            Kind::Client => &self.client,
+            Kind::Workload => &self.workload,
+            Kind::Manager => &self.manager,
+            Kind::Application | Kind::Allocator => &None,
+        };
+        name.as_deref()
+    }
 }
 
 /// Which world runs a scenario.
@@ -117,8 +209,10 @@ pub enum World {
     Live,
 }
 
-/// The columns: each name with its values. `application`, `workload` and
-/// `allocator` must be there; `testbed`, `client` and those of `[columns]` may.
+/// The columns: each name with its values. An experiment on an application needs
+/// `application`, `workload` and `allocator`; `testbed`, `client` and those of
+/// `[columns]` may be there. One on a continuum may vary `workload`, `manager`,
+/// `testbed`, `client` and those of `[columns]`.
 pub type Matrix = BTreeMap<String, Labels>;
 
 /// The seeds of a scenario.

@@ -156,6 +156,18 @@ pub struct Document {
 }
 
 impl Document {
+    /// Whether there is a key at `keys`.
+    pub fn has(&self, keys: &[String]) -> bool {
+        let Some((first, rest)) = keys.split_first() else {
+            return true;
+        };
+        let value = self.table.get(first);
+        rest.iter()
+            .try_fold(value, |value, key| Some(value?.get(key)))
+            .flatten()
+            .is_some()
+    }
+
     /// Reads the file at `path`.
     ///
     /// # Errors

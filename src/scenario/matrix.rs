@@ -14,8 +14,9 @@ use toml::{Table, Value};
 use crate::error::Error;
 use crate::scenario::check;
 use crate::scenario::column::{self, Target};
+use crate::scenario::continuum::{ContinuumCell, Reader as ContinuumReader};
 use crate::scenario::filter::Filter;
-use crate::scenario::format::{Labels, Limit, Run, ScenarioFile, Seeds, label};
+use crate::scenario::format::{ExperimentKind, Labels, Limit, Run, ScenarioFile, Seeds, label};
 use crate::scenario::hash::{content_hash, digest, files, json};
 use crate::scenario::layer::{Document, KeyPath, Layer, Location};
 use crate::scenario::pieces::{Kind, Library};
@@ -59,6 +60,29 @@ pub struct Cell {
     /// Its value in each column, in the order of
     /// [`Scenario::columns`].
     pub labels: Vec<String>,
+    /// What is run.
+    pub subject: Subject,
+    /// What is written down besides the numbers.
+    pub recording: Recording,
+    /// SHA-256 of what decides what happens in its runs, but the seed. Two cells that
+    /// agree in it may differ in what they are called and in what they record.
+    pub simulation: String,
+    /// SHA-256 of everything above.
+    pub hash: String,
+}
+
+/// What a cell runs, by the kind of its experiment.
+#[derive(Clone, Debug)]
+pub enum Subject {
+    /// An application under a load.
+    Application(Box<ApplicationCell>),
+    /// A manager on a continuum.
+    Continuum(Box<ContinuumCell>),
+}
+
+/// An application under a load.
+#[derive(Clone, Debug)]
+pub struct ApplicationCell {
     /// The application under test.
     pub application: Arc<Application>,
     /// When requests are sent, for each of the scenario's seeds.
@@ -77,13 +101,16 @@ pub struct Cell {
     pub duration: Span,
     /// Whether invariants are checked and rare states counted.
     pub watched: bool,
-    /// What is written down besides the numbers.
-    pub recording: Recording,
-    /// SHA-256 of what decides what happens in its runs, but the seed. Two cells that
-    /// agree in it may differ in what they are called and in what they record.
-    pub simulation: String,
-    /// SHA-256 of everything above.
-    pub hash: String,
+}
+
+impl Cell {
+    /// The application and all about it, if that is what is run.
+    pub fn application(&self) -> Option<&ApplicationCell> {
+        match &self.subject {
+            Subject::Application(cell) => Some(cell),
+            Subject::Continuum(_) => None,
+        }
+    }
 }
 
 impl Scenario {
@@ -271,6 +298,23 @@ impl Resolver<'_> {
             hashes.push(hash);
             Ok(document)
         };
+        if self.file.experiment == ExperimentKind::Continuum {
+            let mut cell = ContinuumReader::default();
+            for kind in self.file.experiment.pieces() {
+                let document = piece(self, *kind)?;
+                cell.read(*kind, Arc::unwrap_or_clone(document))?;
+            }
+            let mut parts = vec!["continuum"];
+            parts.extend(hashes.iter().map(String::as_str));
+            let hash = digest(&parts);
+            return Ok(Cell {
+                labels,
+                subject: Subject::Continuum(Box::new(cell.finish()?)),
+                recording: Recording::default(),
+                simulation: hash.clone(),
+                hash,
+            });
+        }
         let application = piece(self, Kind::Application)?;
         let workload = piece(self, Kind::Workload)?;
         let allocator = piece(self, Kind::Allocator)?;
@@ -312,8 +356,7 @@ impl Resolver<'_> {
         let application = self.application(&hashes[0], &application)?;
         let testbed = self.testbed(&hashes[2], &testbed)?;
         check::platform(&application, &testbed).map_err(|message| named.error(message))?;
-        Ok(Cell {
-            labels,
+        let cell = ApplicationCell {
             application,
             loads: self.loads(&hashes[1], &workload)?,
             testbed,
@@ -323,6 +366,10 @@ impl Resolver<'_> {
             settle: self.file.run.settle,
             duration,
             watched: self.file.run.watch,
+        };
+        Ok(Cell {
+            labels,
+            subject: Subject::Application(Box::new(cell)),
             recording: recording::recording(&self.file.run),
             simulation,
             hash,
@@ -346,12 +393,13 @@ impl Resolver<'_> {
             let at = self.at(&["matrix", kind.name(), &index.to_string()]);
             return (label(value), at);
         }
-        let run = &self.file.run;
-        let name = match kind {
-            Kind::Testbed => run.testbed.clone().unwrap_or_default(),
-            _ => run.client.clone().unwrap_or_else(|| "wrk2".to_owned()),
+        let default = match (kind, self.file.experiment) {
+            (Kind::Client, ExperimentKind::Application) => "wrk2",
+            (Kind::Client, ExperimentKind::Continuum) => "manager",
+            _ => "",
         };
-        (name, self.at(&["run", kind.name()]))
+        let name = self.file.run.piece(kind).unwrap_or(default);
+        (name.to_owned(), self.at(&["run", kind.name()]))
     }
 
     fn piece(

@@ -1,5 +1,5 @@
 //! Finds and reads the pieces a scenario names: applications, workloads,
-//! testbeds, allocators, clients.
+//! testbeds, allocators, clients, managers.
 //!
 //! A piece is a TOML file in a folder shared by scenarios (`apps/media.toml`),
 //! looked for from the scenario's folder upward; or a table in the scenario,
@@ -29,16 +29,19 @@ pub enum Kind {
     Allocator,
     /// Who sends requests.
     Client,
+    /// The resource manager of a continuum.
+    Manager,
 }
 
 impl Kind {
     /// All kinds, in the order of their columns.
-    pub const ALL: [Kind; 5] = [
+    pub const ALL: [Kind; 6] = [
         Kind::Application,
         Kind::Workload,
         Kind::Allocator,
         Kind::Testbed,
         Kind::Client,
+        Kind::Manager,
     ];
 
     /// The name of its column and of its tables in a scenario.
@@ -49,6 +52,7 @@ impl Kind {
             Kind::Testbed => "testbed",
             Kind::Allocator => "allocator",
             Kind::Client => "client",
+            Kind::Manager => "manager",
         }
     }
 
@@ -60,6 +64,7 @@ impl Kind {
             Kind::Testbed => "testbeds",
             Kind::Allocator => "allocators",
             Kind::Client => "clients",
+            Kind::Manager => "managers",
         }
     }
 

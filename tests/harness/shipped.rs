@@ -17,7 +17,14 @@ fn load(path: &str) -> Scenario {
 fn all_scenarios_and_pieces_are_sound() {
     let done = tidegate(&["check", "scenarios"]);
     assert_eq!(done.code, 0, "{}", done.stderr);
-    for kind in ["apps", "workloads", "testbeds", "allocators", "clients"] {
+    for kind in [
+        "apps",
+        "workloads",
+        "testbeds",
+        "allocators",
+        "clients",
+        "managers",
+    ] {
         let done = tidegate(&["check", &format!("scenarios/{kind}")]);
         assert_eq!(done.code, 0, "{}", done.stderr);
     }
@@ -52,10 +59,13 @@ fn table_1_has_its_cells_and_all_its_figures() {
 fn the_escra_file_spells_out_the_defaults() {
     use tidegate::scenario::policy::Policy;
     let scenario = load("scenarios/quickstart.toml");
-    let escra = scenario.cells.iter().find_map(|cell| match &cell.policy {
-        Policy::Escra(config) => Some(config.clone()),
-        _ => None,
-    });
+    let escra = scenario
+        .cells
+        .iter()
+        .find_map(|cell| match &cell.application()?.policy {
+            Policy::Escra(config) => Some(config.clone()),
+            _ => None,
+        });
     assert_eq!(escra, Some(tidegate_core::escra::Config::default()));
 }
 

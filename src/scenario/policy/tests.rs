@@ -23,6 +23,7 @@ fn cell(allocator: &str, changes: &[&str]) -> Cell {
 }
 
 fn build(cell: &Cell) -> Box<dyn Allocator> {
+    let cell = cell.application().unwrap();
     cell.policy
         .build(&cell.application, &cell.testbed, &cell.limit, cell.settle)
         .unwrap()

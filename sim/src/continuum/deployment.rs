@@ -1,0 +1,201 @@
+//! Deployments that begin together, and their termination, as the manager does it:
+//! a request to its API, then Terraform in the background.
+
+use tidegate_core::{Span, Time};
+
+use super::Experiment;
+use super::samples::{Samples, names};
+use super::site::Site;
+use super::task::Deployments;
+use super::testbed::{Ec2, Platform, Resource};
+use crate::flow::{Mark, Step};
+use crate::outcome::{Metric, Outcome};
+
+const BEGAN: u32 = 0;
+const ANSWERED: u32 = 1;
+const DONE: u32 = 2;
+
+/// Deployments that begin together at most.
+const MAX_CONCURRENT: u32 = 10_000;
+
+/// Says what does not fit together, if anything.
+pub(super) fn check(experiment: &Experiment<'_>, task: &Deployments) -> Result<(), String> {
+    if task.concurrent > MAX_CONCURRENT {
+        return Err(format!(
+            "`concurrent` must be at most {MAX_CONCURRENT}, not {}",
+            task.concurrent
+        ));
+    }
+    resources(experiment, task).map(|_| ())
+}
+
+/// The resources that each deployment uses.
+fn resources(experiment: &Experiment<'_>, task: &Deployments) -> Result<Vec<Resource>, String> {
+    let Some(names) = task.compositions.get(&task.composition) else {
+        let known: Vec<&str> = task.compositions.keys().map(String::as_str).collect();
+        return Err(format!(
+            "`composition` {:?} is not among the `compositions`: there are {}",
+            task.composition,
+            known.join(", ")
+        ));
+    };
+    if names.is_empty() {
+        return Err(format!(
+            "`compositions.{}` names no resource",
+            task.composition
+        ));
+    }
+    let found = |name: &String| experiment.continuum.resource(name, "compositions");
+    names.iter().map(|name| found(name).copied()).collect()
+}
+
+/// What one side of the experiment measures.
+#[derive(Default)]
+struct Sides {
+    done: Samples,
+    answered: Samples,
+}
+
+/// Deploys and terminates, again and again.
+pub(super) fn run(experiment: &Experiment<'_>, task: &Deployments) -> Result<Outcome, String> {
+    let resources = resources(experiment, task)?;
+    let mut site = Site::new(experiment, "deployment");
+    let (mut create, mut cancel) = (Sides::default(), Sides::default());
+    for _ in 0..task.runs {
+        for (deploy, sides) in [(true, &mut create), (false, &mut cancel)] {
+            let requests: Vec<Vec<Step>> = (0..task.concurrent)
+                .map(|_| request(&mut site, &resources, deploy))
+                .collect();
+            together(&mut site, requests, sides);
+            site.flow.pass(task.pause);
+        }
+    }
+    let mut metrics = create.done.metrics(names!("deployment", "s", 1e9));
+    metrics.extend(cancel.done.metrics(names!("termination", "s", 1e9)));
+    metrics.extend(
+        create
+            .answered
+            .metrics(names!("create_response", "ms", 1e6)),
+    );
+    metrics.extend(
+        cancel
+            .answered
+            .metrics(names!("cancel_response", "ms", 1e6)),
+    );
+    let (mean, max) = site.memory_mib();
+    let cores = site.mean_cores();
+    for (name, unit, value) in [
+        ("manager_cpu_cores", "cores", cores),
+        ("manager_mem_mib", "MiB", mean),
+        ("manager_mem_max_mib", "MiB", max),
+    ] {
+        metrics.push(Metric { name, unit, value });
+    }
+    Ok(Outcome::of_numbers(metrics, site.flow.events()))
+}
+
+/// All requests begin together; ends when all are done.
+fn together(site: &mut Site<'_>, requests: Vec<Vec<Step>>, sides: &mut Sides) {
+    let now = site.flow.now();
+    let mut began = vec![Time::ZERO; requests.len()];
+    for (tag, steps) in requests.into_iter().enumerate() {
+        site.flow.start(now, tag as u64, steps);
+    }
+    while let Some(note) = site.flow.next() {
+        let began = &mut began[note.tag as usize];
+        match note.what {
+            BEGAN => *began = note.time,
+            ANSWERED => sides.answered.push(note.time.since(*began)),
+            _ => sides.done.push(note.time.since(*began)),
+        }
+    }
+}
+
+fn request(site: &mut Site<'_>, resources: &[Resource], deploy: bool) -> Vec<Step> {
+    let database = site.experiment.manager.database;
+    let parts = resources.len() as u64;
+    let (served, mut after) = if deploy {
+        let amount = Span(database.create.0 + database.create_part.0 * parts);
+        (site.transaction(amount, 0), deployment(site, resources))
+    } else {
+        let amount = Span(database.cancel.0 + database.cancel_part.0 * parts);
+        // It writes the deployment and each part of it; one row written by another
+        // transaction meanwhile makes it fail.
+        let conflict = 1.0 - (1.0 - database.write_conflict).powi(parts as i32 + 1);
+        let retries = database.retries;
+        let failures = site.failures(conflict).unwrap_or(retries);
+        (
+            site.transaction(amount, failures),
+            termination(site, resources),
+        )
+    };
+    after.push(Step::Note(Mark::Now(DONE)));
+    site.request(BEGAN, served, ANSWERED, after)
+}
+
+/// From the answer until all parts can be used: images, `init`, `apply`, `apply
+/// -refresh-only`, `output`.
+fn deployment(site: &mut Site<'_>, resources: &[Resource]) -> Vec<Step> {
+    let terraform = &site.experiment.manager.terraform;
+    let providers = site.providers(resources);
+    let mut steps = Vec::new();
+    let has_images = [Platform::Openfaas, Platform::Ec2];
+    if resources
+        .iter()
+        .any(|one| has_images.contains(&one.platform))
+    {
+        steps.push(site.lookup());
+        steps.push(Step::Wait(terraform.images.draw(&mut site.rng)));
+    }
+    steps.extend(site.init(&providers));
+    let parts = resources.iter().map(|one| deploy(site, one)).collect();
+    let count = resources.len() as u32;
+    steps.extend(site.command(site.parts(count), &providers, parts));
+    steps.extend(site.command(terraform.command, &providers, Vec::new()));
+    steps.extend(site.output());
+    steps
+}
+
+/// `destroy`.
+fn termination(site: &mut Site<'_>, resources: &[Resource]) -> Vec<Step> {
+    let providers = site.providers(resources);
+    let parts = resources.iter().map(|one| remove(site, one)).collect();
+    site.command(site.experiment.manager.terraform.command, &providers, parts)
+}
+
+/// What a part takes on its platform until it can be used.
+fn deploy(site: &mut Site<'_>, resource: &Resource) -> Vec<Step> {
+    let continuum = site.experiment.continuum;
+    let rng = &mut site.rng;
+    let spans = match resource.platform {
+        Platform::Openfaas => vec![resource.takes(continuum.openfaas.deploy.draw(rng))],
+        Platform::Lambda => vec![continuum.lambda.deploy.draw(rng)],
+        Platform::Kubernetes => vec![continuum.kubernetes.prepull.draw(rng)],
+        Platform::Ec2 => {
+            let Ec2 { poll, .. } = continuum.ec2;
+            let install = continuum.ec2.install.draw(rng);
+            // Noticed by the first question after it is there.
+            let noticed = Span(install.0.div_ceil(poll.0) * poll.0);
+            vec![
+                continuum.ec2.prepare.draw(rng),
+                continuum.ec2.launch.draw(rng),
+                continuum.ec2.address.draw(rng),
+                noticed,
+                continuum.ec2.deploy.draw(rng),
+            ]
+        }
+    };
+    spans.into_iter().map(Step::Wait).collect()
+}
+
+/// What a part takes on its platform until it is gone.
+fn remove(site: &mut Site<'_>, resource: &Resource) -> Vec<Step> {
+    let continuum = site.experiment.continuum;
+    let span = match resource.platform {
+        Platform::Openfaas => continuum.openfaas.remove,
+        Platform::Lambda => continuum.lambda.remove,
+        Platform::Kubernetes => continuum.kubernetes.remove,
+        Platform::Ec2 => continuum.ec2.remove,
+    };
+    vec![Step::Wait(span.draw(&mut site.rng))]
+}
