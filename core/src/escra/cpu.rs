@@ -82,13 +82,7 @@ impl CpuAllocator {
             mismatches: 0,
             window: Window::new(window),
         });
-        // Less than the kernel takes is nothing: the container stands still, and
-        // its reports say so.
-        let least = Cores::from_runtime(LEAST_QUOTA, self.period).0;
-        let wanted = match self.pool.free() {
-            free if free < least => 0,
-            free => self.round(wanted.0.min(free) as f64),
-        };
+        let wanted = self.round(wanted.0.min(self.pool.free()) as f64);
         let given = Cores(self.pool.join(id, wanted));
         self.share();
         given
@@ -252,9 +246,15 @@ impl CpuAllocator {
         quota as u64
     }
 
-    /// A quota in whole nanoseconds per period, as the kernel can hold it.
+    /// A quota as the kernel can hold it: in whole nanoseconds per period, and nothing
+    /// where it is less than the kernel takes. It would make 1 ms of it, which the
+    /// pool has not paid for; so the container stands still, and its reports say so.
     fn round(&self, quota: f64) -> u64 {
-        Cores(quota as u64).whole(self.period).0
+        let quota = Cores(quota as u64).whole(self.period);
+        if quota.over(self.period) < LEAST_QUOTA {
+            return 0;
+        }
+        quota.0
     }
 
     /// Commands a quota, if that changes anything.

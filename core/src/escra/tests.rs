@@ -118,6 +118,29 @@ fn a_new_pod_gets_what_it_asks_for_or_what_is_left() {
     assert_eq!(escra.admit(Time::ZERO, pod(3)), whole);
 }
 
+/// The kernel makes 1 ms of any smaller quota: a crumb of the pool is not to be
+/// handed out, or limits would add up to more than Ω.
+#[test]
+fn less_than_the_kernel_takes_is_not_granted() {
+    let omega = Cores(1_005_000_000);
+    let mut escra = Escra::new(Config::default(), omega, Bytes::from_mib(600), 2);
+    escra.admit(Time::ZERO, pod(0));
+    assert_eq!(escra.admit(Time::ZERO, pod(1)).cpu, Cores::ZERO);
+    let mut out = Vec::new();
+    for seq in 1..=20 {
+        let standing = CpuPeriod {
+            container: ContainerId(1),
+            seq,
+            quota: Cores::ZERO,
+            unused: Span::ZERO,
+            usage: Span::ZERO,
+            nr_throttled: seq,
+        };
+        escra.observe(Time::ZERO, &Observation::Period(standing), &mut out);
+    }
+    assert!(out.is_empty(), "{out:?}");
+}
+
 #[test]
 fn a_pod_that_found_nothing_is_given_by_those_above_the_fair_share() {
     let mut escra = Escra::new(Config::default(), Cores::new(2), Bytes::from_mib(900), 3);
