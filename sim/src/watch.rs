@@ -86,7 +86,7 @@ pub(crate) enum Violation {
     MemorySum,
     /// A CPU limit is under the policy's floor.
     Floor,
-    /// A container uses more memory than its limit.
+    /// A container runs on although it needs more memory than its limit.
     MemoryUse,
     /// A reclaim left less than use and margin.
     Reclaim,

@@ -130,7 +130,7 @@ impl World<'_, '_> {
             if limit < seen.floor {
                 watch.violated(Violation::Floor);
             }
-            if instance.memory.used() > instance.memory.limit() {
+            if instance.up && !instance.oom_waiting && instance.memory.over() {
                 watch.violated(Violation::MemoryUse);
             }
             let now_seen = (instance.cpu_version, limit);

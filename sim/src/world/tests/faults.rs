@@ -153,6 +153,56 @@ fn a_policy_that_breaks_its_promise_is_caught() {
     assert_eq!(caught(twice, eager), Some(Violation::StaleReportActed));
 }
 
+/// What no policy can bring about, done to the world by hand.
+#[test]
+fn a_world_that_breaks_its_own_rules_is_caught() {
+    type Breach = fn(&mut World<'_, '_>);
+    let cases: [(Breach, Option<Violation>); 5] = [
+        (|_| {}, None),
+        (
+            // A limit that no command has set.
+            |world| {
+                let now = world.queue.now();
+                let limit = Cores::from_millis(900);
+                world.machine.write(now, 1, limit, &mut world.queue);
+            },
+            Some(Violation::StaleCommandActed),
+        ),
+        (
+            |world| {
+                world.instances[1].oom_waiting = true;
+                world.instances[1].oom_since = Time::ZERO;
+            },
+            Some(Violation::Hang),
+        ),
+        (
+            // Calls that nobody has looked at.
+            |world| (0..2000).for_each(|_| world.instances[0].memory.enter()),
+            Some(Violation::MemoryUse),
+        ),
+        (
+            |world| world.check_reclaim(100, 50, 20, 69),
+            Some(Violation::Reclaim),
+        ),
+    ];
+    for (breach, violation) in cases {
+        let setup = setup(Faults::default()).lasting(30.0);
+        let mut experiment = setup.experiment();
+        experiment.watched = true;
+        let mut script = Script::new(1.0, mib(100));
+        let mut world = World::new(&experiment, &mut script);
+        world.start();
+        while world.queue.now() < at(12_000.0) {
+            let event = world.queue.pop().expect("the run has an end");
+            world.handle(event);
+        }
+        assert_eq!(world.watch.watch.first(), None);
+        breach(&mut world);
+        world.check();
+        assert_eq!(world.watch.watch.first(), violation);
+    }
+}
+
 #[test]
 fn telemetry_is_lost_doubled_and_overtaken_as_asked() {
     let run = |faults: Faults| -> Vec<u64> {

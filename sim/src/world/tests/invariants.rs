@@ -24,7 +24,7 @@ pub(super) fn hold(
         assert!(in_force.0 <= cpu.0, "{} of {cpu}", in_force.0);
         assert!(in_force.1 <= memory.0);
         for instance in &world.instances {
-            assert!(instance.memory.used() <= instance.memory.limit());
+            assert!(!instance.up || instance.oom_waiting || !instance.memory.over());
         }
     }
     world.finish()
