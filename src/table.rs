@@ -318,10 +318,12 @@ fn unit(name: &str) -> String {
     }
 }
 
-/// Digits after the point: percentages need one, other values what their size
-/// asks for.
+/// Digits after the point: counts need none, percentages one, other values what their
+/// size asks for.
 fn digits(entry: &Comparison) -> usize {
-    if entry.form != Form::Value || entry.target.value.abs() >= 10.0 {
+    if entry.target.unit == "count" {
+        0
+    } else if entry.form != Form::Value || entry.target.value.abs() >= 10.0 {
         1
     } else {
         3
