@@ -1,8 +1,8 @@
 //! What hosts and the controller say to each other, as bytes: Protocol Buffers, for
 //! gRPC over HTTP/2.
 //!
-//! A host sends one [`Telemetry`](message::Telemetry) per period with all that it saw,
-//! the controller answers with one [`Orders`](message::Orders) for that host. This is
+//! A host sends one [`Telemetry`] per period with all that it saw,
+//! the controller answers with one [`Orders`] for that host. This is
 //! the form only: no sockets, no clocks. What is decoded is checked: a message that
 //! names another host, lacks a part or holds a number no host could mean is refused, not
 //! believed.

@@ -2,10 +2,10 @@
 //! invokers that keep pods, a factory that has Kubernetes start them.
 //!
 //! An activation comes to the controller, which refuses what passes the namespace's
-//! limits and picks an invoker ([`balancer`], [`throttle`]). The invoker runs it in a
+//! limits and picks an invoker (`balancer`, `throttle`). The invoker runs it in a
 //! warm pod, or has a new one started, or makes room by removing the pod idle the
-//! longest, or lets it wait ([`invoker`]). Kubernetes places and starts pods
-//! ([`factory`]). An idle pod goes after the keep-alive; pausing it is a no-op with
+//! longest, or lets it wait (`invoker`). Kubernetes places and starts pods
+//! (`factory`). An idle pod goes after the keep-alive; pausing it is a no-op with
 //! Kubernetes. All after the source of apache/openwhisk.
 
 mod balancer;
