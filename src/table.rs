@@ -182,11 +182,15 @@ pub fn front(front: &Front, rivals: &[Rival], results: &Results) -> String {
     }));
     head.push("dominated by".to_owned());
     table.set_header(head);
+    let digits: Vec<usize> = (0..front.metric.len())
+        .map(|index| {
+            let sizes = rivals.iter().map(|rival| rival.values[index].abs());
+            digits_for(sizes.fold(0.0, f64::max))
+        })
+        .collect();
     for rival in rivals {
         let mut row = vec![Cell::new(&rival.label)];
-        for (index, &value) in rival.values.iter().enumerate() {
-            let highest = rivals.iter().map(|rival| rival.values[index].abs());
-            let digits = digits_for(highest.fold(0.0, f64::max));
+        for (&value, &digits) in rival.values.iter().zip(&digits) {
             let text = if value.is_nan() {
                 "-".to_owned()
             } else {
