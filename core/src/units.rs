@@ -84,6 +84,10 @@ impl Span {
     }
 }
 
+/// The least CPU time per period that the kernel takes as a quota
+/// (`min_cfs_quota_period`); it makes as much of anything smaller.
+pub(crate) const LEAST_QUOTA: Span = Span::from_millis(1);
+
 impl Cores {
     /// `n` whole cores.
     pub const fn new(n: u64) -> Cores {

@@ -3,7 +3,7 @@
 use crate::command::Command;
 use crate::observation::{ContainerId, CpuPeriod};
 use crate::pool::Pool;
-use crate::units::{Cores, Span};
+use crate::units::{Cores, LEAST_QUOTA, Span};
 
 use super::window::Window;
 use super::{Config, GammaUnit, Law};
@@ -11,9 +11,6 @@ use super::{Config, GammaUnit, Law};
 /// Reports in a row with another quota than commanded after which the command
 /// is taken to be lost. Code: "more than 2".
 const LOST_AFTER: u32 = 2;
-
-/// The kernel's `min_cfs_quota_period`.
-const LEAST_QUOTA: Span = Span::from_millis(1);
 
 /// What is remembered of one container.
 #[derive(Clone, Debug)]

@@ -16,7 +16,7 @@ use crate::allocator::{Allocator, Limits};
 use crate::command::Command;
 use crate::observation::{Container, ContainerId, CpuPeriod, HostId, Observation};
 use crate::share::HostReport;
-use crate::units::{Cores, Span, Time};
+use crate::units::{Cores, LEAST_QUOTA, Span, Time};
 
 use super::config::Config;
 use super::lease::Lease;
@@ -66,9 +66,6 @@ pub(super) struct HostHalf {
     /// Where the next look at silent containers begins.
     next_look: usize,
 }
-
-/// The kernel takes no quota below this per period.
-const LEAST: Span = Span::from_millis(1);
 
 /// A container of which nothing was heard for so many periods runs nothing: the
 /// kernel stops the period timer of an idle group.
@@ -158,7 +155,7 @@ impl HostHalf {
         let room = self.lease.room(id);
         let raise = self.raise(quota).min(room.saturating_sub(quota.max(used)));
         let raise = Cores(raise).whole(period).0;
-        if Cores(raise).over(period) < LEAST {
+        if Cores(raise).over(period) < LEAST_QUOTA {
             return false;
         }
         let Some((version, quota)) = self.lease.set(id, quota + raise) else {
