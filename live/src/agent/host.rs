@@ -1,0 +1,410 @@
+//! The agent's thread: waits for the kernel, for requests and for the next time that
+//! something is due, whichever comes first.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use rustix::event::{EventfdFlags, Timespec, epoll, eventfd};
+use rustix::io::Errno;
+use tidegate_core::{
+    Allocator, Bytes, Command, Container, ContainerId, HostId, Observation, Span, Time,
+};
+
+use super::clock::Clock;
+use super::lease::Lease;
+use super::link::{Notice, Registration, Request, Session, Wants};
+use super::member::Member;
+use crate::cgroup::CgroupError;
+use crate::cgroup::group::PERIOD;
+
+/// How an agent works.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The name of this host.
+    pub host: HostId,
+    /// The time that observations and the host's half are given.
+    pub clock: Clock,
+    /// A container that waits for memory asks again after this.
+    pub ask_again: Span,
+    /// On cgroup version 2: how far above its limit a container is killed while the
+    /// limit is trapped.
+    pub headroom: Bytes,
+    /// The agent's nice value; below zero it needs `CAP_SYS_NICE`, and where that is
+    /// missing it runs as it is.
+    pub nice: i32,
+}
+
+impl Config {
+    /// The defaults for a host.
+    pub fn new(host: HostId) -> Config {
+        Config {
+            host,
+            clock: Clock::start(),
+            // As the simulated testbeds have it.
+            ask_again: Span::from_millis(100),
+            headroom: Bytes::from_mib(32),
+            // The highest: a grant that waits behind the load it is for comes too late.
+            nice: -20,
+        }
+    }
+}
+
+enum Message {
+    Request(Request),
+    Stop,
+}
+
+/// Talks to a running agent. When the last clone is dropped the agent ends.
+#[derive(Clone)]
+pub struct Handle(Arc<Remote>);
+
+struct Remote {
+    sender: Sender<Message>,
+    wake: Arc<OwnedFd>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Handle {
+    /// Tells the agent something. Never blocks; after the agent's end it does nothing
+    /// and returns false.
+    pub fn send(&self, request: Request) -> bool {
+        self.0.send(Message::Request(request))
+    }
+
+    /// Ends the agent and waits until it has put everything back.
+    pub fn stop(&self) {
+        self.0.stop();
+    }
+}
+
+impl Remote {
+    fn send(&self, message: Message) -> bool {
+        let sent = self.sender.send(message).is_ok();
+        // Full only if 2^64 wake-ups are unread.
+        let _ = rustix::io::write(&*self.wake, &1u64.to_ne_bytes());
+        sent
+    }
+
+    fn stop(&self) {
+        self.send(Message::Stop);
+        let thread = match self.thread.lock() {
+            Ok(mut thread) => thread.take(),
+            Err(poisoned) => poisoned.into_inner().take(),
+        };
+        if let Some(thread) = thread
+            && thread.thread().id() != std::thread::current().id()
+        {
+            // If it panicked it has put everything back all the same.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Remote {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// The token of the wake-up; containers have their number plus one.
+const WAKE: u64 = 0;
+
+/// The agent itself, on its thread.
+pub struct Host {
+    pub(super) config: Config,
+    pub(super) members: BTreeMap<ContainerId, Member>,
+    pub(super) wants: Wants,
+    pub(super) half: Option<Box<dyn Allocator>>,
+    pub(super) in_session: bool,
+    pub(super) lease: Lease,
+    pub(super) epoll: OwnedFd,
+    /// Commands of the half that are to be carried out.
+    pub(super) todo: VecDeque<Command>,
+    /// Containers whose memory is to be looked at.
+    pub(super) looks: BTreeSet<ContainerId>,
+    seen: Vec<Observation>,
+    sink: Box<dyn FnMut(Notice) + Send>,
+    inbox: Receiver<Message>,
+    wake: Arc<OwnedFd>,
+    pub(super) next_period: Time,
+    pub(super) next_sample: Option<Time>,
+}
+
+impl Host {
+    /// Starts an agent; its notices go to `sink`, on its thread.
+    ///
+    /// # Errors
+    /// When the kernel gives no descriptors or no thread.
+    pub fn start(config: Config, sink: impl FnMut(Notice) + Send + 'static) -> io::Result<Handle> {
+        let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK;
+        let wake = Arc::new(eventfd(0, flags)?);
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        let data = epoll::EventData::new_u64(WAKE);
+        epoll::add(&epoll, &*wake, data, epoll::EventFlags::IN)?;
+        let (sender, inbox) = channel();
+        let remote_wake = Arc::clone(&wake);
+        let name = format!("agent-{}", config.host.0);
+        let thread = std::thread::Builder::new().name(name).spawn(move || {
+            prepare_thread(config.nice);
+            let now = config.clock.now();
+            let mut host = Host {
+                next_period: config.clock.next_multiple(now, PERIOD, Span::ZERO),
+                next_sample: None,
+                config,
+                members: BTreeMap::new(),
+                wants: Wants::default(),
+                half: None,
+                in_session: false,
+                lease: Lease::default(),
+                epoll,
+                todo: VecDeque::new(),
+                looks: BTreeSet::new(),
+                seen: Vec::new(),
+                sink: Box::new(sink),
+                inbox,
+                wake,
+            };
+            host.run();
+        })?;
+        Ok(Handle(Arc::new(Remote {
+            sender,
+            wake: remote_wake,
+            thread: Mutex::new(Some(thread)),
+        })))
+    }
+
+    pub(super) fn now(&self) -> Time {
+        self.config.clock.now()
+    }
+
+    pub(super) fn see(&mut self, observation: Observation) {
+        self.seen.push(observation);
+    }
+
+    pub(super) fn tell(&mut self, notice: Notice) {
+        // What was seen before is told before.
+        self.flush();
+        (self.sink)(notice);
+    }
+
+    fn flush(&mut self) {
+        if !self.seen.is_empty() {
+            let seen = std::mem::take(&mut self.seen);
+            (self.sink)(Notice::Seen(seen));
+        }
+    }
+
+    fn run(&mut self) {
+        let mut events = Vec::with_capacity(256);
+        loop {
+            events.clear();
+            let timeout = self.next_due().since(self.now());
+            let timeout = Timespec {
+                tv_sec: (timeout.0 / 1_000_000_000) as i64,
+                tv_nsec: (timeout.0 % 1_000_000_000) as i64,
+            };
+            let spare = rustix::buffer::spare_capacity(&mut events);
+            match epoll::wait(&self.epoll, spare, Some(&timeout)) {
+                Ok(_) | Err(Errno::INTR) => {}
+                // Nothing that the program could do about it.
+                Err(error) => panic!("epoll: {error}"),
+            }
+            let mut woken = false;
+            for event in &events {
+                match event.data.u64() {
+                    WAKE => woken = true,
+                    token => self.memory_event(ContainerId((token - 1) as u32)),
+                }
+            }
+            if woken && self.requests() {
+                self.flush();
+                return;
+            }
+            self.due();
+            self.flush();
+        }
+    }
+
+    /// Takes in what has been sent; true if it is to end.
+    fn requests(&mut self) -> bool {
+        // Before the messages: one that comes after them wakes again.
+        let _ = rustix::io::read(&*self.wake, &mut [0; 8]);
+        while let Ok(message) = self.inbox.try_recv() {
+            match message {
+                Message::Request(request) => self.request(request),
+                Message::Stop => return true,
+            }
+            // Answers do not wait for the requests behind them.
+            self.flush();
+        }
+        false
+    }
+
+    fn request(&mut self, request: Request) {
+        match request {
+            Request::Add(registration) => self.add(*registration),
+            Request::Remove(container) => self.remove(container),
+            Request::Restarted(container) => self.restarted(container),
+            Request::Session(session) => self.begin(session),
+            Request::Admitted(container, limits) => {
+                self.heard();
+                self.admitted(container, limits);
+            }
+            Request::Commands(commands) => {
+                self.heard();
+                for command in commands {
+                    self.carry_out(command);
+                }
+            }
+            Request::Heard => self.heard(),
+        }
+    }
+
+    /// When something is due next.
+    fn next_due(&self) -> Time {
+        let half = self.half.as_ref().filter(|_| !self.lease.is_alone());
+        let half = half.and_then(|half| half.next_wake());
+        let others = [half, self.next_sample, self.lease.next(), self.next_look()];
+        let others = others.into_iter().flatten();
+        others.fold(self.next_period, Time::min)
+    }
+
+    fn due(&mut self) {
+        let now = self.now();
+        self.check_lease(now);
+        if self.next_period <= now {
+            self.periods();
+            self.next_period = self
+                .config
+                .clock
+                .next_multiple(Time(now.0 + 1), PERIOD, Span::ZERO);
+        }
+        if self.next_sample.is_some_and(|time| time <= now) {
+            self.samples(now);
+        }
+        self.look(now);
+        if !self.lease.is_alone()
+            && let Some(half) = &mut self.half
+            && half.next_wake().is_some_and(|time| time <= now)
+        {
+            let mut out = Vec::new();
+            half.wake(now, &mut out);
+            self.todo.extend(out);
+            self.work_off();
+        }
+    }
+
+    fn add(&mut self, registration: Registration) {
+        let (id, member) = Member::new(registration);
+        if let Some(old) = self.members.insert(id, member) {
+            // The caller gives each container a number of its own.
+            drop(old);
+        }
+        self.make_safe(id);
+        if self.in_session {
+            self.ask_to_admit(id);
+        }
+    }
+
+    fn begin(&mut self, session: Session) {
+        self.wants = session.wants;
+        self.half = session.half.and_then(|make| make());
+        self.in_session = true;
+        self.lease.begin(self.now(), session.lease);
+        let interval = self.wants.sampling;
+        self.next_sample = interval.map(|interval| self.now() + interval);
+        let ids: Vec<ContainerId> = self.members.keys().copied().collect();
+        for id in ids {
+            if let Some(member) = self.members.get_mut(&id) {
+                member.forget();
+            }
+            self.ask_to_admit(id);
+        }
+    }
+
+    fn ask_to_admit(&mut self, id: ContainerId) {
+        let Some(member) = self.members.get(&id) else {
+            return;
+        };
+        let container = Container {
+            id,
+            host: self.config.host,
+            requested: member.limits.or(member.requested),
+        };
+        self.tell(Notice::Admit(container));
+    }
+
+    fn restarted(&mut self, id: ContainerId) {
+        if let Some(member) = self.members.get_mut(&id)
+            && std::mem::take(&mut member.evicted)
+            && member.admitted
+        {
+            self.see(Observation::Started(id));
+        }
+    }
+
+    /// Gives a container up.
+    pub(super) fn remove(&mut self, id: ContainerId) {
+        let Some(member) = self.members.remove(&id) else {
+            return;
+        };
+        let admitted = member.admitted;
+        if let Err(error) = put_back(member) {
+            self.tell(Notice::Trouble(id, error));
+        }
+        if admitted {
+            let stopped = Observation::Stopped(id);
+            if self.half.is_some() {
+                self.tell_half(&stopped);
+                self.work_off();
+            }
+            self.see(stopped);
+        }
+    }
+
+    /// A container's group failed. One that is not there any more is given up.
+    pub(super) fn trouble(&mut self, id: ContainerId, error: CgroupError) {
+        let gone = error.is_gone();
+        self.tell(Notice::Trouble(id, error));
+        if gone {
+            self.remove(id);
+        }
+    }
+}
+
+/// Leaves a container as if there had been no agent: removed if it was the agent's,
+/// else with its safe limits and the kernel's killer.
+fn put_back(mut member: Member) -> Result<(), CgroupError> {
+    if member.owned {
+        member.memory.release(&mut member.group)?;
+        return member.group.remove();
+    }
+    let result = member.put_safe_limits();
+    member.memory.release(&mut member.group)?;
+    match result {
+        Err(error) if error.is_gone() => Ok(()),
+        result => result,
+    }
+}
+
+/// Also when the thread panics.
+impl Drop for Host {
+    fn drop(&mut self) {
+        for (_, member) in std::mem::take(&mut self.members) {
+            // The last words; nobody is left to hear of errors.
+            let _ = put_back(member);
+        }
+    }
+}
+
+/// Timers to the nanosecond, and before others if that is allowed.
+fn prepare_thread(nice: i32) {
+    let exact = std::num::NonZeroU64::new(1);
+    let _ = rustix::thread::set_current_timer_slack(exact);
+    let thread = rustix::thread::gettid();
+    let _ = rustix::process::setpriority_process(Some(thread), nice);
+}
