@@ -39,6 +39,8 @@ pub enum Command {
     },
     /// Show which scenario compares with each published figure, and what came out
     Coverage(CoverageArgs),
+    /// Turn a run into one HTML page: tables, charts, where the numbers come from
+    Report(ReportArgs),
     /// Print the JSON Schema of scenario files
     Schema,
 }
@@ -84,6 +86,18 @@ pub struct CoverageArgs {
     /// Results of these scenarios (what `run --out DIR` wrote): adds what they measured
     #[arg(long, value_name = "DIR")]
     pub results: Option<PathBuf>,
+}
+
+/// What `report` is told.
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// The folder of a run, or one that holds such folders
+    #[arg(value_name = "RUN")]
+    pub folder: PathBuf,
+    /// Where the page goes [default: RUN/report.html; for several runs one page in each, and
+    /// RUN/index.html]
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
 }
 
 /// Changes to a scenario.

@@ -10,6 +10,8 @@ pub mod check;
 
 pub mod coverage;
 
+pub mod page;
+
 use std::io::{self, Write};
 
 use crate::cli::{Cli, Command, SelectArgs};
@@ -26,6 +28,7 @@ pub fn dispatch(cli: &Cli) -> Exit {
         Command::List { folder } => list::run(folder),
         Command::Check { paths, select } => check::run(paths, select),
         Command::Coverage(args) => coverage::run(args),
+        Command::Report(args) => page::run(args),
         Command::Schema => schema(),
     }
 }

@@ -15,6 +15,8 @@ pub enum Error {
     Usage(String),
     /// A scenario, or a file it refers to, is wrong.
     Invalid(FileError),
+    /// What was asked for needs a whole run, and this one was interrupted.
+    Partial(String),
     /// The system refused, or Tidegate has a fault.
     Internal(String),
 }
@@ -30,6 +32,7 @@ impl Error {
         match self {
             Error::Usage(_) => Exit::Usage,
             Error::Invalid(_) => Exit::InvalidScenario,
+            Error::Partial(_) => Exit::Partial,
             Error::Internal(_) => Exit::Internal,
         }
     }
@@ -38,7 +41,9 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Error::Usage(message) | Error::Internal(message) => f.write_str(message),
+            Error::Usage(message) | Error::Partial(message) | Error::Internal(message) => {
+                f.write_str(message)
+            }
             Error::Invalid(error) => error.fmt(f),
         }
     }

@@ -19,6 +19,8 @@ pub mod expect;
 
 pub mod table;
 
+pub mod report;
+
 pub mod cli;
 
 pub mod commands;

@@ -142,6 +142,17 @@ fn shown(scenario: &Scenario, results: &Results) -> Vec<Column> {
     scenario.file.show.iter().map(column).collect()
 }
 
+/// The metrics that are shown where a scenario names none.
+pub(crate) fn usual_metrics() -> impl Iterator<Item = &'static str> {
+    METRICS.iter().map(|(metric, ..)| *metric)
+}
+
+/// Digits after the point for a metric whose numbers go up to `highest`.
+pub(crate) fn digits_of(metric: &str, highest: f64) -> usize {
+    let known = METRICS.iter().find(|(name, ..)| *name == metric);
+    known.map_or_else(|| digits_for(highest), |(.., digits)| *digits)
+}
+
 /// Digits after the point for numbers up to `highest`.
 fn digits_for(highest: f64) -> usize {
     match highest {
@@ -153,15 +164,19 @@ fn digits_for(highest: f64) -> usize {
 
 /// The head of a metric's column: its name over its unit.
 fn title(metric: &str, results: &Results) -> String {
-    if let Some((_, head, _)) = METRICS.iter().find(|(name, ..)| *name == metric) {
-        return (*head).to_owned();
-    }
     let mut all = results.cells.iter().flatten().flatten();
     let unit = all.find_map(|finished| {
         let found = finished.metrics.iter().find(|known| known.name == metric)?;
         Some(found.unit.clone())
     });
-    let unit = unit.unwrap_or_default();
+    heading(metric, &unit.unwrap_or_default())
+}
+
+/// A metric's name over its unit.
+pub(crate) fn heading(metric: &str, unit: &str) -> String {
+    if let Some((_, head, _)) = METRICS.iter().find(|(name, ..)| *name == metric) {
+        return (*head).to_owned();
+    }
     let name = metric
         .strip_suffix(&format!("_{}", unit.to_lowercase()))
         .unwrap_or(metric);

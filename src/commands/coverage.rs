@@ -6,10 +6,11 @@ use std::path::Path;
 
 use crate::cli::CoverageArgs;
 use crate::commands::{print, report};
-use crate::compare::coverage::{self, Measured, Row};
+use crate::compare::coverage::{self, Row};
 use crate::compare::published::Published;
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::results::read::{self, Compared};
 use crate::scenario::{Filter, Scenario, find};
 
 /// Prints the table.
@@ -58,7 +59,7 @@ fn table(args: &CoverageArgs) -> Result<(), Error> {
 }
 
 /// What scenarios measured, by scenario and figure.
-type Results = BTreeMap<(String, String), Vec<Measured>>;
+type Results = BTreeMap<(String, String), Vec<Compared>>;
 
 /// Reads the results of those scenarios that have some in `folder`.
 fn read_results(folder: &Path, scenarios: &[Scenario]) -> Result<Results, Error> {
@@ -66,7 +67,7 @@ fn read_results(folder: &Path, scenarios: &[Scenario]) -> Result<Results, Error>
     for scenario in scenarios {
         let path = folder.join(&scenario.name).join("comparison.csv");
         if path.exists() {
-            for measured in coverage::measured(&path)? {
+            for measured in read::compared(&path)? {
                 let key = (measured.experiment.clone(), measured.source.clone());
                 results.entry(key).or_default().push(measured);
             }
@@ -110,7 +111,7 @@ fn lines(row: &Row<'_>, results: &Results) -> Vec<String> {
 }
 
 /// A measured number with its interval.
-fn number(measured: &Measured) -> String {
+fn number(measured: &Compared) -> String {
     let Some(value) = measured.measured else {
         return String::new();
     };

@@ -2,36 +2,16 @@
 //! compares with.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
-use serde::Deserialize;
-use tidegate_workloads::{FileError, file};
+use tidegate_workloads::FileError;
 
 use crate::compare::entries;
 use crate::compare::published::{Figure, Published};
-use crate::error::Error;
 use crate::scenario::Scenario;
 
 /// Figures recomputed from raw files: there to compare with, but no claims of a
 /// paper that somebody must answer.
 const RAW: &str = "raw/";
-
-/// What a scenario measured beside a figure: a line of its `comparison.csv`.
-#[derive(Clone, Debug, Deserialize)]
-pub struct Measured {
-    /// The scenario.
-    pub experiment: String,
-    /// The figure's full name.
-    pub source: String,
-    /// Ours; nothing if no cell measured it.
-    pub measured: Option<f64>,
-    /// Lower end of the 95 % interval over seeds.
-    pub ci_low: Option<f64>,
-    /// Its upper end.
-    pub ci_high: Option<f64>,
-    /// What it says.
-    pub verdict: String,
-}
 
 /// A published figure and who compares with it.
 #[derive(Clone, Debug)]
@@ -75,16 +55,4 @@ pub fn rows<'a>(paper: &'a Published, scenarios: &[Scenario]) -> Result<Vec<Row<
     };
     let raw = |row: &Row<'_>| row.figure.id.starts_with(RAW) && row.scenarios.is_empty();
     Ok(paper.figures().map(row).filter(|row| !raw(row)).collect())
-}
-
-/// Reads what a run compared: its `comparison.csv`.
-///
-/// # Errors
-/// When the file cannot be read or is no such table.
-pub fn measured(path: &Path) -> Result<Vec<Measured>, Error> {
-    let text = file::read_text(path)?;
-    csv::Reader::from_reader(text.as_bytes())
-        .deserialize()
-        .collect::<Result<_, csv::Error>>()
-        .map_err(|error| FileError::new(path, error.to_string()).into())
 }

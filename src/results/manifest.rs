@@ -50,6 +50,8 @@ struct Manifest<'a> {
     tidegate: Code,
     scenario: &'a str,
     title: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<&'a str>,
     scenario_sha256: String,
     world: crate::scenario::format::World,
     duration: tidegate_core::Span,
@@ -57,6 +59,8 @@ struct Manifest<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     series: Option<Series>,
     cdf: bool,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    show: &'a [String],
     limit: &'a crate::scenario::format::Limit,
     matrix: BTreeMap<&'a str, Vec<String>>,
     columns: &'a BTreeMap<String, String>,
@@ -121,12 +125,14 @@ pub fn manifest(scenario: &Scenario) -> Result<Vec<u8>, Error> {
         tidegate: CODE,
         scenario: &scenario.name,
         title: &scenario.file.title,
+        description: scenario.file.description.as_deref(),
         scenario_sha256: scenario.hash(),
         world: scenario.file.run.world,
         duration: scenario.file.run.duration,
         seeds: &scenario.seeds,
         series: scenario.file.run.series,
         cdf: scenario.file.run.cdf,
+        show: &scenario.file.show,
         limit: &scenario.file.limit,
         matrix,
         columns: &scenario.file.columns,

@@ -67,23 +67,7 @@ impl Store {
     /// # Errors
     /// When the system refuses.
     pub fn put(&self, name: &str, content: &[u8]) -> Result<(), Error> {
-        let path = self.folder.join(name);
-        let beside = self
-            .folder
-            .join(format!("{name}.{}.new", std::process::id()));
-        let write = || {
-            let mut file = fs::File::create(&beside)?;
-            file.write_all(content)?;
-            // Renaming before the content is on disk could leave an empty file
-            // after a power cut.
-            file.sync_all()?;
-            drop(file);
-            fs::rename(&beside, &path)
-        };
-        write().map_err(|error| {
-            let _ = fs::remove_file(&beside);
-            Error::io("write", &path, &error)
-        })
+        put(&self.folder.join(name), content)
     }
 
     /// A finished cell of this very run, if it is there.
@@ -109,6 +93,28 @@ impl Store {
             .map_err(|error| Error::Internal(format!("a cell cannot be stored: {error}")))?;
         self.put(&file_name(cell, seed), text.as_bytes())
     }
+}
+
+/// Writes the file at `path`, whole or not at all.
+///
+/// # Errors
+/// When the system refuses.
+pub fn put(path: &Path, content: &[u8]) -> Result<(), Error> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(format!(".{}.new", std::process::id()));
+    let write = || {
+        let mut file = fs::File::create(&beside)?;
+        file.write_all(content)?;
+        // Renaming before the content is on disk could leave an empty file
+        // after a power cut.
+        file.sync_all()?;
+        drop(file);
+        fs::rename(&beside, path)
+    };
+    write().map_err(|error| {
+        let _ = fs::remove_file(&beside);
+        Error::io("write", path, &error)
+    })
 }
 
 /// A name a person recognises, and the hash that makes it the cell's own.

@@ -7,6 +7,7 @@ mod comparison;
 mod coverage;
 mod determinism;
 mod recording;
+mod report;
 mod resume;
 mod shared;
 mod shipped;
