@@ -5,7 +5,13 @@
 //! pod's start. What slows down under concurrency does so because stations and
 //! gates are shared. This module knows nothing of what the steps stand for.
 
+mod step;
+
 mod station;
+
+mod gate;
+
+mod meter;
 
 #[cfg(test)]
 mod tests;
@@ -15,104 +21,15 @@ use std::collections::VecDeque;
 use tidegate_core::{Span, Time};
 
 use crate::engine::Queue;
+use gate::Permits;
+use meter::Meter;
 use station::Station;
 
 pub(crate) use station::Discipline;
-
-/// A station, by its number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct StationId(usize);
-
-/// A gate, by its number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct GateId(usize);
-
-/// A meter, by its number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct MeterId(usize);
+pub(crate) use step::{Amount, Attempts, Busy, Gate, GateId, Mark, MeterId, Note, StationId, Step};
 
 /// A process, by its number.
 type ProcessId = usize;
-
-/// Which gate a step means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Gate {
-    /// This one.
-    One(GateId),
-    /// One of `count` gates from `first` on: the one that the permit held at `by`,
-    /// counted from `offset`, falls on in turn.
-    InTurn {
-        first: GateId,
-        count: usize,
-        by: GateId,
-        offset: usize,
-    },
-}
-
-/// How much work a step is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Amount {
-    /// So much, at one unit of capacity.
-    Fixed(Span),
-    /// `base`, and `each` for every pair of a process that waits at `gate` and a
-    /// permit it has given out, as they are when the work begins.
-    PerPair {
-        gate: GateId,
-        base: Span,
-        each: Span,
-    },
-}
-
-/// One step of a process.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Step {
-    /// Time passes.
-    Wait(Span),
-    /// Work at a station, on at most `width` units of its capacity at a time.
-    Work {
-        station: StationId,
-        amount: Amount,
-        width: f64,
-    },
-    /// Takes a permit, first come, first served; goes through `fresh` if the
-    /// permit was never taken before (a connection to open, an instance to start).
-    Acquire { gate: Gate, fresh: Vec<Step> },
-    /// Gives the permit back.
-    Release { gate: Gate },
-    /// All branches, at the same time; goes on when the last has ended.
-    All(Vec<Vec<Step>>),
-    /// Time passes in which the process counts at `meter`; if others did at its
-    /// beginning or end, `late` passes too.
-    Race {
-        meter: MeterId,
-        takes: Span,
-        late: Span,
-    },
-    /// A meter goes up or down.
-    Meter { meter: MeterId, change: f64 },
-    /// Tells whoever drives the flow.
-    Note(Mark),
-}
-
-/// What a note says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Mark {
-    /// The work done last was begun at that time.
-    Began(u32),
-    /// It is reached now.
-    Now(u32),
-}
-
-/// A note, when it was reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Note {
-    /// The process, as its starter called it.
-    pub(crate) tag: u64,
-    /// What the step said.
-    pub(crate) what: u32,
-    /// When.
-    pub(crate) time: Time,
-}
 
 #[derive(Clone, Copy, Debug)]
 enum Event {
@@ -134,24 +51,23 @@ struct Process {
     race: Option<(MeterId, bool, Span)>,
 }
 
-#[derive(Debug)]
-struct Permits {
-    max: usize,
-    given: usize,
-    fresh: usize,
-    /// Given back: the one given back last is taken first, as pools do.
-    idle: Vec<usize>,
-    waiting: VecDeque<(ProcessId, Vec<Step>)>,
-}
+impl Process {
+    /// Puts steps before those that are left.
+    fn prepend(&mut self, steps: impl DoubleEndedIterator<Item = Step>) {
+        for step in steps.rev() {
+            self.steps.push_front(step);
+        }
+    }
 
-/// A level over time.
-#[derive(Clone, Copy, Debug, Default)]
-struct Meter {
-    level: f64,
-    /// The level times nanoseconds until `since`.
-    sum: f64,
-    since: Time,
-    max: f64,
+    /// An attempt has failed: the next one, or something else than all that is left.
+    fn failed(&mut self, attempts: Attempts) {
+        if attempts.each.is_empty() {
+            self.steps = attempts.given_up.into();
+        } else {
+            let pause = Step::Wait(attempts.pause);
+            self.prepend([pause, Step::Try(attempts)].into_iter());
+        }
+    }
 }
 
 /// Stations, gates, meters and the processes among them.
@@ -179,13 +95,7 @@ impl Flow {
 
     /// A gate with `max` permits.
     pub(crate) fn gate(&mut self, max: usize) -> GateId {
-        self.gates.push(Permits {
-            max,
-            given: 0,
-            fresh: 0,
-            idle: Vec::new(),
-            waiting: VecDeque::new(),
-        });
+        self.gates.push(Permits::new(max));
         GateId(self.gates.len() - 1)
     }
 
@@ -321,9 +231,7 @@ impl Flow {
         match amount {
             Amount::Fixed(span) => span,
             Amount::PerPair { gate, base, each } => {
-                let gate = &self.gates[gate.0];
-                let pairs = gate.waiting.len() as u64 * gate.given as u64;
-                Span(base.0 + each.0 * pairs)
+                Span(base.0 + each.0 * self.gates[gate.0].pairs())
             }
         }
     }
@@ -387,6 +295,22 @@ impl Flow {
                     let gate = self.resolve(id, gate);
                     self.release(id, gate);
                 }
+                Step::Try(mut attempts) => {
+                    if let Some((steps, clashes)) = attempts.each.pop_front() {
+                        let since = now;
+                        let judge = clashes.then_some(Step::Tried { attempts, since });
+                        if let Some(process) = self.processes[id].as_mut() {
+                            process.prepend(steps.into_iter().chain(judge));
+                        }
+                    }
+                }
+                Step::Tried { attempts, since } => {
+                    if let Some(process) = self.processes[id].as_mut()
+                        && attempts.busy.meets(since, now)
+                    {
+                        process.failed(attempts);
+                    }
+                }
                 Step::All(branches) => {
                     let branches: Vec<_> = branches.into_iter().filter(|b| !b.is_empty()).collect();
                     if branches.is_empty() {
@@ -444,33 +368,18 @@ impl Flow {
 
     /// Whether the process has its permit now; otherwise it waits for one.
     fn acquire(&mut self, id: ProcessId, gate: GateId, fresh: Vec<Step>) -> bool {
-        let permits = &mut self.gates[gate.0];
-        if permits.given == permits.max || !permits.waiting.is_empty() {
-            permits.waiting.push_back((id, fresh));
+        let Some((permit, first)) = self.gates[gate.0].take(id, &fresh) else {
             return false;
-        }
-        self.grant(id, gate, fresh);
+        };
+        self.hold(id, gate, permit, first.then_some(fresh));
         true
     }
 
-    /// Gives a permit; one that was used before if there is one.
-    fn grant(&mut self, id: ProcessId, gate: GateId, fresh: Vec<Step>) {
-        let permits = &mut self.gates[gate.0];
-        permits.given += 1;
-        let (permit, first) = match permits.idle.pop() {
-            Some(permit) => (permit, false),
-            None => {
-                permits.fresh += 1;
-                (permits.fresh - 1, true)
-            }
-        };
+    /// Notes a permit that a process has got, and what comes with a fresh one.
+    fn hold(&mut self, id: ProcessId, gate: GateId, permit: usize, fresh: Option<Vec<Step>>) {
         if let Some(process) = self.processes[id].as_mut() {
             process.permits.push((gate, permit));
-            if first {
-                for step in fresh.into_iter().rev() {
-                    process.steps.push_front(step);
-                }
-            }
+            process.prepend(fresh.into_iter().flatten());
         }
     }
 
@@ -484,13 +393,15 @@ impl Flow {
             return;
         };
         let (_, permit) = process.permits.remove(place);
-        let permits = &mut self.gates[gate.0];
-        permits.given -= 1;
-        permits.idle.push(permit);
-        if let Some((next, fresh)) = permits.waiting.pop_front() {
-            self.grant(next, gate, fresh);
+        if let Some(next) = self.gates[gate.0].give_back(permit) {
+            self.hold(next.process, gate, next.permit, next.fresh);
             let now = self.queue.now();
-            self.queue.at(now, Event::Resume { process: next });
+            self.queue.at(
+                now,
+                Event::Resume {
+                    process: next.process,
+                },
+            );
         }
     }
 
@@ -509,18 +420,5 @@ impl Flow {
                 self.queue.at(now, Event::Resume { process: parent });
             }
         }
-    }
-}
-
-impl Meter {
-    fn advance(&mut self, now: Time) {
-        self.sum += self.level * now.since(self.since).0 as f64;
-        self.since = now;
-    }
-
-    fn change(&mut self, now: Time, change: f64) {
-        self.advance(now);
-        self.level += change;
-        self.max = self.max.max(self.level);
     }
 }

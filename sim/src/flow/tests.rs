@@ -47,6 +47,50 @@ fn a_serial_station_takes_turns_and_says_when_it_began() {
     assert_eq!(times, begun);
 }
 
+/// Busy from 2 to 5 s, from 12 to 15 s, and so on.
+fn busy() -> Busy {
+    Busy {
+        phase: Span::from_secs(8),
+        lasting: Span::from_secs(3),
+        every: Span::from_secs(10),
+    }
+}
+
+#[test]
+fn what_meets_a_busy_time_is_done_again_or_given_up() {
+    let run = |begin, each: &[bool]| {
+        let mut flow = Flow::new();
+        let attempt = |clashes: &bool| (vec![Step::Wait(Span::from_secs(1))], *clashes);
+        let attempts = Attempts {
+            each: each.iter().map(attempt).collect(),
+            busy: busy(),
+            pause: Span::from_secs(1),
+            given_up: vec![note(1)],
+        };
+        flow.start(Time(begin * S), 0, vec![Step::Try(attempts), note(0)]);
+        let note = flow.next().unwrap();
+        assert_eq!(flow.next(), None);
+        (note.what, note.time.0 / S)
+    };
+    // It is over before, it lets itself not be disturbed, or the first try after it
+    // is well.
+    assert_eq!(run(0, &[true, true]), (0, 1));
+    assert_eq!(run(3, &[false]), (0, 4));
+    assert_eq!(run(3, &[true, true, true]), (0, 6));
+    assert_eq!(run(2, &[true, false]), (0, 5));
+    assert_eq!(run(12, &[true, true]), (1, 15));
+}
+
+proptest! {
+    /// Against a look at each second.
+    #[test]
+    fn busy_times_are_met_by_what_overlaps_them(since in 0u64..40, span in 0u64..25) {
+        let on = |second: u64| (second + 8) % 10 < 3;
+        let busy = busy().meets(Time(since * S), Time((since + span) * S));
+        prop_assert_eq!(busy, (since..=since + span).any(on));
+    }
+}
+
 #[test]
 fn a_gate_serves_in_waves() {
     let mut flow = Flow::new();
