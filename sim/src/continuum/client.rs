@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use tidegate_core::Span;
 
-use super::testbed::{count, span};
+use super::testbed::{Duration, count, span};
 
 /// How a client reaches what it asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -26,7 +26,8 @@ pub struct Client {
     /// Connections at most.
     pub connections: u32,
     /// CPU to make a client: it reads the certificates it trusts. Requests to
-    /// deploy and terminate have a client each, calls of one batch share one.
+    /// deploy and terminate have a client each, and so has what asks afterwards
+    /// whether it is done; calls of one batch share one.
     pub make: Span,
     /// CPU to begin a request.
     pub begin: Span,
@@ -35,7 +36,7 @@ pub struct Client {
     /// CPU to send a request on its connection.
     pub send: Span,
     /// CPU to read an answer.
-    pub receive: Span,
+    pub receive: Duration,
     /// CPU that each pair of a waiting request and a connection costs whenever a
     /// request comes or ends: the pool goes through all of them.
     pub pair: Span,
@@ -48,12 +49,12 @@ impl Client {
     /// With the key in backticks.
     pub fn check(&self) -> Result<(), String> {
         count("connections", self.connections)?;
+        self.receive.check("receive")?;
         let spans = [
             ("make", self.make),
             ("begin", self.begin),
             ("secure", self.secure),
             ("send", self.send),
-            ("receive", self.receive),
             ("pair", self.pair),
         ];
         spans

@@ -5,7 +5,7 @@ use tidegate_core::{Span, Time};
 
 use super::Experiment;
 use super::samples::{Samples, names};
-use super::site::Site;
+use super::site::{Site, Touched, work};
 use super::task::Deployments;
 use super::testbed::{Ec2, Platform, Resource};
 use crate::flow::{Mark, Step};
@@ -14,6 +14,10 @@ use crate::outcome::{Metric, Outcome};
 const BEGAN: u32 = 0;
 const ANSWERED: u32 = 1;
 const DONE: u32 = 2;
+const FAILED: u32 = 3;
+
+/// A response that takes longer was tried again.
+const LATE: Span = Span::from_secs(1);
 
 /// Deployments that begin together at most.
 const MAX_CONCURRENT: u32 = 10_000;
@@ -54,6 +58,7 @@ fn resources(experiment: &Experiment<'_>, task: &Deployments) -> Result<Vec<Reso
 struct Sides {
     done: Samples,
     answered: Samples,
+    failed: u32,
 }
 
 /// Deploys and terminates, again and again.
@@ -84,7 +89,12 @@ pub(super) fn run(experiment: &Experiment<'_>, task: &Deployments) -> Result<Out
     );
     let (mean, max) = site.memory_mib();
     let cores = site.mean_cores();
+    let late = |sides: &Sides| 100.0 * sides.answered.above(LATE);
+    let failed = f64::from(create.failed + cancel.failed);
     for (name, unit, value) in [
+        ("create_response_late_percent", "percent", late(&create)),
+        ("cancel_response_late_percent", "percent", late(&cancel)),
+        ("requests_failed", "requests", failed),
         ("manager_cpu_cores", "cores", cores),
         ("manager_mem_mib", "MiB", mean),
         ("manager_mem_max_mib", "MiB", max),
@@ -106,6 +116,7 @@ fn together(site: &mut Site<'_>, requests: Vec<Vec<Step>>, sides: &mut Sides) {
         match note.what {
             BEGAN => *began = note.time,
             ANSWERED => sides.answered.push(note.time.since(*began)),
+            FAILED => sides.failed += 1,
             _ => sides.done.push(note.time.since(*began)),
         }
     }
@@ -113,24 +124,35 @@ fn together(site: &mut Site<'_>, requests: Vec<Vec<Step>>, sides: &mut Sides) {
 
 fn request(site: &mut Site<'_>, resources: &[Resource], deploy: bool) -> Vec<Step> {
     let database = site.experiment.manager.database;
-    let parts = resources.len() as u64;
-    let (served, mut after) = if deploy {
-        let amount = Span(database.create.0 + database.create_part.0 * parts);
-        (site.transaction(amount, 0), deployment(site, resources))
+    let parts = resources.len() as u32;
+    // The deployment and each part of it are rows. For new ones their resources are
+    // looked up; a termination changes them.
+    let rows = 1 + parts;
+    let (whole, each, touched) = if deploy {
+        let touched = Touched {
+            read: 1,
+            inserted: rows,
+            ..Touched::default()
+        };
+        (database.create, database.create_part, touched)
     } else {
-        let amount = Span(database.cancel.0 + database.cancel_part.0 * parts);
-        // It writes the deployment and each part of it; one row written by another
-        // transaction meanwhile makes it fail.
-        let conflict = 1.0 - (1.0 - database.write_conflict).powi(parts as i32 + 1);
-        let retries = database.retries;
-        let failures = site.failures(conflict).unwrap_or(retries);
-        (
-            site.transaction(amount, failures),
-            termination(site, resources),
-        )
+        let touched = Touched {
+            updated: rows,
+            ..Touched::default()
+        };
+        (database.cancel, database.cancel_part, touched)
+    };
+    let whole = whole.draw(&mut site.rng);
+    let amount = Span(whole.0 + each.0 * u64::from(parts));
+    let given_up = site.answer(FAILED);
+    let transaction = site.transaction(work(site.database, amount, 1.0), touched, given_up);
+    let mut after = if deploy {
+        deployment(site, resources)
+    } else {
+        termination(site, resources)
     };
     after.push(Step::Note(Mark::Now(DONE)));
-    site.request(BEGAN, served, ANSWERED, after)
+    site.request(BEGAN, vec![transaction], ANSWERED, after)
 }
 
 /// From the answer until all parts can be used: images, `init`, `apply`, `apply

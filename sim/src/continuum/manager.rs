@@ -98,18 +98,16 @@ pub struct Proxy {
     /// The execution time is pushed to the time series database before the answer:
     /// how long that takes.
     pub push: Span,
-    /// Share of the pushes that take longer.
-    pub push_late: f64,
-    /// By how much.
-    pub push_late_by: Span,
 }
 
 /// What watching costs.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Watching {
-    /// How often resources are sampled.
+    /// How often resources are sampled: from the end of one time to the next.
     pub sampling: Span,
+    /// How long the transactions of a sampling stay open.
+    pub open: Span,
     /// How long an evaluation takes, without its deployments.
     pub cycle: Span,
     /// How long the queries for a deployment take.
@@ -124,21 +122,21 @@ pub struct Watching {
 pub struct Database {
     /// How long the read of a call's target takes.
     pub read: Span,
-    /// Share of these reads that fail for another transaction's sake.
-    pub read_conflict: f64,
+    /// How likely a query of a transaction makes it fail, if it meets those of a
+    /// sampling.
+    pub read_clash: f64,
+    /// How likely a row that it changes does.
+    pub update_clash: f64,
     /// Work to validate and write a deployment, without its parts.
-    pub create: Span,
+    pub create: Duration,
     /// Work for each part of it.
     pub create_part: Span,
     /// Work to begin a termination, without its parts.
-    pub cancel: Span,
+    pub cancel: Duration,
     /// Work for each part of it.
     pub cancel_part: Span,
     /// Work that it does at a time.
     pub width: f64,
-    /// Share of the rows written in a termination that another transaction has
-    /// written meanwhile: one makes it fail.
-    pub write_conflict: f64,
     /// When a transaction that failed is tried again.
     pub retry: Span,
     /// How often at most.
@@ -154,9 +152,10 @@ impl Manager {
         let (proxy, database) = (&self.proxy, &self.database);
         count("proxy.verticles", proxy.verticles)?;
         count("proxy.connections", proxy.connections)?;
-        share("proxy.push_late", proxy.push_late)?;
-        share("database.read_conflict", database.read_conflict)?;
-        share("database.write_conflict", database.write_conflict)?;
+        share("database.read_clash", database.read_clash)?;
+        share("database.update_clash", database.update_clash)?;
+        database.create.check("database.create")?;
+        database.cancel.check("database.cancel")?;
         positive("database.width", database.width)?;
         not_negative("idle_cores", self.idle_cores)?;
         not_negative("idle_mib", self.idle_mib)?;
@@ -174,15 +173,13 @@ impl Manager {
             ("proxy.answer", proxy.answer),
             ("proxy.secure", proxy.secure),
             ("proxy.push", proxy.push),
-            ("proxy.push_late_by", proxy.push_late_by),
             ("watching.sampling", self.watching.sampling),
+            ("watching.open", self.watching.open),
             ("watching.cycle", self.watching.cycle),
             ("watching.query", self.watching.query),
             ("watching.post", self.watching.post),
             ("database.read", database.read),
-            ("database.create", database.create),
             ("database.create_part", database.create_part),
-            ("database.cancel", database.cancel),
             ("database.cancel_part", database.cancel_part),
             ("database.retry", database.retry),
         ];

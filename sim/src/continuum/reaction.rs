@@ -145,6 +145,26 @@ pub(super) fn run(experiment: &Experiment<'_>, task: &Violations) -> Result<Outc
             value: world.published.quantile(quantile) / 1e9,
         });
     }
+    // The distribution function, to lay beside a measured one.
+    for (name, half_seconds) in [
+        ("reaction_published_within_0_5s_percent", 1),
+        ("reaction_published_within_1s_percent", 2),
+        ("reaction_published_within_1_5s_percent", 3),
+        ("reaction_published_within_2s_percent", 4),
+        ("reaction_published_within_2_5s_percent", 5),
+        ("reaction_published_within_3s_percent", 6),
+        ("reaction_published_within_3_5s_percent", 7),
+        ("reaction_published_within_4s_percent", 8),
+        ("reaction_published_within_4_5s_percent", 9),
+        ("reaction_published_within_5s_percent", 10),
+    ] {
+        let limit = Span::from_millis(500 * half_seconds);
+        metrics.push(Number {
+            name,
+            unit: "percent",
+            value: 100.0 * world.published.within(limit),
+        });
+    }
     metrics.push(Number {
         name: "alerts",
         unit: "alerts",

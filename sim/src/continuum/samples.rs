@@ -45,11 +45,28 @@ impl Samples {
         self.0.push(span.0 as f64);
     }
 
+    pub(super) fn extend(&mut self, spans: impl IntoIterator<Item = Span>) {
+        for span in spans {
+            self.push(span);
+        }
+    }
+
     /// The value below which this share of them lies, in nanoseconds.
     pub(super) fn quantile(&self, share: f64) -> f64 {
         let mut sorted = self.0.clone();
         sorted.sort_by(f64::total_cmp);
         quantile(&sorted, share)
+    }
+
+    /// The share of them that are longer than `limit`.
+    pub(super) fn above(&self, limit: Span) -> f64 {
+        let longer = self.0.iter().filter(|&&value| value > limit.0 as f64);
+        longer.count() as f64 / self.0.len() as f64
+    }
+
+    /// The share of them that are not longer than `limit`.
+    pub(super) fn within(&self, limit: Span) -> f64 {
+        1.0 - self.above(limit)
     }
 
     /// Mean, percentiles (linear between the two nearest, as pandas has them),

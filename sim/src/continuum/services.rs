@@ -4,7 +4,7 @@
 use tidegate_core::{Span, Time};
 
 use super::samples::{Samples, names};
-use super::site::{Site, work};
+use super::site::{Site, Touched, work};
 use super::task::Services;
 use super::testbed::{Platform, Resource};
 use super::{Experiment, Via};
@@ -13,6 +13,7 @@ use crate::outcome::Outcome;
 
 const BEGAN: u32 = 0;
 const ENDED: u32 = 1;
+const FAILED: u32 = 2;
 
 /// More than this take longer than a simulated day.
 const MAX_SERVICES: u32 = 1_000;
@@ -41,30 +42,32 @@ pub(super) fn run(experiment: &Experiment<'_>, task: &Services) -> Outcome {
             Via::K8sApi => by_api(&mut site, task.services, kubelet, true),
             _ => by_manager(&mut site, task.services, kubelet, true),
         };
-        starts.push(measure(&mut site, steps));
+        starts.extend(measure(&mut site, steps));
         let steps = match experiment.client.via {
             Via::K8sApi => by_api(&mut site, task.services, kubelet, false),
             _ => by_manager(&mut site, task.services, kubelet, false),
         };
-        stops.push(measure(&mut site, steps));
+        stops.extend(measure(&mut site, steps));
     }
     let mut metrics = starts.metrics(names!("service_start", "s", 1e9));
     metrics.extend(stops.metrics(names!("service_stop", "s", 1e9)));
     Outcome::of_numbers(metrics, site.flow.events())
 }
 
-fn measure(site: &mut Site<'_>, steps: Vec<Step>) -> Span {
+/// How long it takes; nothing if it is given up.
+fn measure(site: &mut Site<'_>, steps: Vec<Step>) -> Option<Span> {
     let now = site.flow.now();
     site.flow.start(now, 0, steps);
     let mut began = Time::ZERO;
-    let mut ended = now;
+    let mut ended = None;
     while let Some(note) = site.flow.next() {
         match note.what {
             BEGAN => began = note.time,
-            _ => ended = note.time,
+            ENDED => ended = Some(note.time),
+            _ => {}
         }
     }
-    ended.since(began)
+    ended.map(|ended| ended.since(began))
 }
 
 /// A pod: its own time, and its turn with the kubelet of its node.
@@ -86,7 +89,7 @@ fn by_manager(site: &mut Site<'_>, count: u32, kubelet: StationId, start: bool) 
         cpus: 0.0,
         speed: 1.0,
     };
-    let providers = site.providers(&[node]);
+    let providers = site.providers(&vec![node; count as usize]);
     let parallelism = site.flow.gate(manager.terraform.parallelism as usize);
     let mut resources = Vec::new();
     for _ in 0..count {
@@ -97,7 +100,15 @@ fn by_manager(site: &mut Site<'_>, count: u32, kubelet: StationId, start: bool) 
         resources.push(steps);
     }
     let resources = Site::limited(parallelism, resources);
-    let mut served = site.transaction(manager.database.create, 0);
+    // It marks the deployment as being changed.
+    let amount = manager.database.create.draw(&mut site.rng);
+    let touched = Touched {
+        updated: 1,
+        ..Touched::default()
+    };
+    let given_up = site.answer(FAILED);
+    let transaction = site.transaction(work(site.database, amount, 1.0), touched, given_up);
+    let mut served = vec![transaction];
     served.extend(site.command(site.parts(count), &providers, resources));
     if start {
         let command = manager.terraform.command;

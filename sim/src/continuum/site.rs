@@ -1,13 +1,15 @@
 //! What all experiments share: the client's thread, the manager's node and link,
 //! its database and the cluster's name service; and requests to the manager's API.
 
+use std::collections::VecDeque;
+
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use tidegate_core::Span;
 use tidegate_workloads::random::stream;
 
 use super::Experiment;
-use crate::flow::{Amount, Discipline, Flow, Mark, MeterId, StationId, Step};
+use crate::flow::{Amount, Attempts, Busy, Discipline, Flow, Mark, MeterId, StationId, Step};
 
 /// Nanoseconds of a second.
 const SECOND: f64 = 1e9;
@@ -25,15 +27,38 @@ pub(super) struct Site<'a> {
     pub(super) link: StationId,
     /// Its memory beside what it always uses, in MiB.
     pub(super) memory: MeterId,
-    database: StationId,
+    pub(super) database: StationId,
     lookups: MeterId,
+    /// When the transactions of samplings are open.
+    samplings: Busy,
+}
+
+/// What one transaction touches, with a statement each.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Touched {
+    /// Queries: one locks a page of its table, however many of the rows there it
+    /// reads (`max_pred_locks_per_page` is 2).
+    pub(super) read: u32,
+    /// Rows changed that were there before.
+    pub(super) updated: u32,
+    /// New rows: nobody else knows them yet.
+    pub(super) inserted: u32,
 }
 
 impl<'a> Site<'a> {
     /// A site whose random numbers are those of the stream `name`.
     pub(super) fn new(experiment: &Experiment<'a>, name: &str) -> Site<'a> {
         let mut flow = Flow::new();
+        let watching = experiment.manager.watching;
+        let every = watching.sampling + watching.open;
+        let phase = stream(experiment.seed, "sampling", 0).random::<f64>();
+        let samplings = Busy {
+            phase: Span((every.0 as f64 * phase) as u64),
+            lasting: watching.open,
+            every,
+        };
         Site {
+            samplings,
             client: flow.station(Discipline::Serial),
             cpus: flow.station(Discipline::Shared(experiment.continuum.cluster.cpus)),
             link: flow.station(Discipline::Shared(1.0)),
@@ -64,54 +89,87 @@ impl<'a> Site<'a> {
         }
     }
 
-    /// How often a transaction fails before it succeeds, if each try fails with
-    /// probability `conflict`; nothing if it is given up.
-    pub(super) fn failures(&mut self, conflict: f64) -> Option<u32> {
-        let retries = self.experiment.manager.database.retries;
-        (0..=retries).find(|_| self.rng.random::<f64>() >= conflict)
+    /// A transaction that does `work` and is tried again, a while later, when it
+    /// fails for another one's sake; when that is to no avail, the process does
+    /// `given_up` and no more.
+    ///
+    /// All transactions are serializable. Those of a sampling stay open while it
+    /// waits for its pings; who meets them may clash with one on all it touches.
+    pub(super) fn transaction(
+        &mut self,
+        work: Step,
+        touched: Touched,
+        given_up: Vec<Step>,
+    ) -> Step {
+        let database = self.experiment.manager.database;
+        let fine = (1.0 - database.read_clash).powi(touched.read as i32)
+            * (1.0 - database.update_clash).powi(touched.updated as i32);
+        let round_trip = self.experiment.continuum.cluster.round_trip;
+        // It begins, asks, and commits.
+        let statements = 2 + touched.read + touched.updated + touched.inserted;
+        let mut each = VecDeque::new();
+        for _ in 0..=database.retries {
+            let sent_again = self.messages(2 * statements, round_trip);
+            let clashes = self.rng.random::<f64>() >= fine;
+            each.push_back((vec![work.clone(), sent_again], clashes));
+            if !clashes {
+                break;
+            }
+        }
+        Step::Try(Attempts {
+            each,
+            busy: self.samplings,
+            pause: database.retry,
+            given_up,
+        })
     }
 
-    /// A transaction of so much work, tried again after each of its `failures`.
-    pub(super) fn transaction(&self, amount: Span, failures: u32) -> Vec<Step> {
-        let attempt = work(self.database, amount, 1.0);
-        let mut steps = Vec::new();
-        for _ in 0..failures {
-            steps.push(attempt.clone());
-            steps.push(Step::Wait(self.experiment.manager.database.retry));
-        }
-        steps.push(attempt);
-        steps
+    /// What `count` messages, one after the other, to or from the manager take more
+    /// because some are lost on its network and sent again.
+    pub(super) fn messages(&mut self, count: u32, round_trip: Span) -> Step {
+        let cluster = self.experiment.continuum.cluster;
+        let again = cluster.retransmission.0 + round_trip.0;
+        let lost = (0..count).filter(|_| self.rng.random::<f64>() < cluster.lost);
+        Step::Wait(Span(again * lost.count() as u64))
     }
 
     /// A request to the manager's API by a client of its own. Its `began` is noted
     /// when the client's thread gets to it; `served` is what the manager does before
     /// it answers, `after` what it does from then on; the client notes `answered`.
     pub(super) fn request(
-        &self,
+        &mut self,
         began: u32,
         served: Vec<Step>,
         answered: u32,
         after: Vec<Step>,
     ) -> Vec<Step> {
-        let (client, round_trip) = (
-            self.experiment.client,
-            self.experiment.continuum.cluster.round_trip,
-        );
+        let client = self.experiment.client;
+        let round_trip = self.experiment.continuum.cluster.round_trip;
         let mut steps = vec![
             work(self.client, client.make + client.begin, 1.0),
             Step::Note(Mark::Began(began)),
             Step::Wait(round_trip),
             work(self.client, client.send, 1.0),
             Step::Wait(half(round_trip)),
+            self.messages(2, round_trip),
         ];
         steps.extend(served);
-        let answer = vec![
-            Step::Wait(half(round_trip)),
-            work(self.client, client.receive, 1.0),
-            Step::Note(Mark::Now(answered)),
-        ];
+        let answer = self.answer(answered);
         steps.push(Step::All(vec![answer, after]));
         steps
+    }
+
+    /// The way of an answer to the client, which notes it when it begins to make
+    /// another client, to ask whether all is done.
+    pub(super) fn answer(&mut self, note: u32) -> Vec<Step> {
+        let client = self.experiment.client;
+        let receive = client.receive.draw(&mut self.rng);
+        vec![
+            Step::Wait(half(self.experiment.continuum.cluster.round_trip)),
+            work(self.client, receive, 1.0),
+            work(self.client, client.make, 1.0),
+            Step::Note(Mark::Began(note)),
+        ]
     }
 
     /// CPU that the manager has used on average from the beginning, in cores.

@@ -1,7 +1,7 @@
 //! Terraform as the manager runs it: a directory per deployment, providers fetched
 //! for each, one process per command.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use tidegate_core::Span;
 
@@ -10,42 +10,48 @@ use super::site::{Site, work};
 use super::testbed::{Platform, Resource};
 use crate::flow::{Gate, GateId, Step};
 
-/// A provider that a deployment needs.
-#[derive(Clone, Copy, Debug)]
+/// A process of a provider that a deployment needs: each region of a cloud has a
+/// configuration, and so a process, of its own.
+#[derive(Clone, Debug)]
 pub(super) struct Needed {
     provider: Provider,
-    /// Processes of it: one for each region, as each has a configuration of its
-    /// own.
-    processes: f64,
+    /// The resources that it creates and removes.
+    resources: Vec<usize>,
 }
 
 impl Site<'_> {
-    /// The providers that `resources` need.
-    pub(super) fn providers(&self, resources: &[Resource]) -> Vec<Needed> {
+    /// The processes that `resources` need, by provider.
+    pub(super) fn providers(&self, resources: &[Resource]) -> Vec<Vec<Needed>> {
         let providers = &self.experiment.manager.terraform.providers;
-        let of = |provider, platforms: &[Platform]| {
-            let here = resources
-                .iter()
-                .filter(|one| platforms.contains(&one.platform));
-            let regions: BTreeSet<u32> = here.map(|one| one.region).collect();
-            let processes = regions.len() as f64;
-            Needed {
-                provider,
-                processes,
+        let of = |provider, own: &[Platform], other: &[Platform]| {
+            let mut regions: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
+            for (index, resource) in resources.iter().enumerate() {
+                if own.contains(&resource.platform) {
+                    regions.entry(resource.region).or_default().push(index);
+                } else if other.contains(&resource.platform) {
+                    regions.entry(resource.region).or_default();
+                }
             }
+            let needed = |resources| Needed {
+                provider,
+                resources,
+            };
+            regions.into_values().map(needed).collect()
         };
-        let all = [
-            of(providers.aws, &[Platform::Lambda, Platform::Ec2]),
-            of(providers.kubernetes, &[Platform::Kubernetes]),
-            of(providers.openfaas, &[Platform::Openfaas, Platform::Ec2]),
+        let all: [Vec<Needed>; 3] = [
+            of(providers.aws, &[Platform::Lambda, Platform::Ec2], &[]),
+            of(providers.kubernetes, &[Platform::Kubernetes], &[]),
+            // A machine's function is its OpenFaaS' too, after all else.
+            of(providers.openfaas, &[Platform::Openfaas], &[Platform::Ec2]),
         ];
-        let needed = all.into_iter().filter(|needed| needed.processes > 0.0);
-        needed.collect()
+        all.into_iter()
+            .filter(|needed| !needed.is_empty())
+            .collect()
     }
 
     /// `init`: providers are looked up, fetched, checked and unpacked; nothing is
     /// kept from one deployment for the next.
-    pub(super) fn init(&mut self, providers: &[Needed]) -> Vec<Step> {
+    pub(super) fn init(&mut self, providers: &[Vec<Needed>]) -> Vec<Step> {
         let terraform = &self.experiment.manager.terraform;
         let mut steps = vec![
             self.uses_memory(terraform.mib),
@@ -60,34 +66,37 @@ impl Site<'_> {
                 work(self.cpus, needed.provider.unpack, 1.0),
             ]
         };
-        steps.push(Step::All(providers.iter().map(fetched).collect()));
+        let once = providers.iter().filter_map(|needed| needed.first());
+        steps.push(Step::All(once.map(fetched).collect()));
         steps.push(self.uses_memory(-terraform.mib));
         steps
     }
 
-    /// A command that concerns resources, and what it waits for on their platforms.
+    /// A command that concerns resources, and what each of them waits for on its
+    /// platform. A provider's process ends when the last of its resources is done.
     pub(super) fn command(
         &self,
         amount: Span,
-        providers: &[Needed],
-        resources: Vec<Vec<Step>>,
+        providers: &[Vec<Needed>],
+        mut resources: Vec<Vec<Step>>,
     ) -> Vec<Step> {
-        let terraform = &self.experiment.manager.terraform;
-        let memory = |needed: &Needed| needed.provider.mib * needed.processes;
-        let mib = terraform.mib + providers.iter().map(memory).sum::<f64>();
-        let start = |needed: &Needed| {
-            let Needed {
-                provider,
-                processes,
-            } = needed;
-            let amount = Span((provider.start.0 as f64 * processes) as u64);
-            vec![work(self.cpus, amount, provider.width * processes)]
+        let mib = self.experiment.manager.terraform.mib;
+        let process = |needed: &Needed| {
+            let provider = needed.provider;
+            let own = needed.resources.iter();
+            let own = own.filter_map(|&index| resources.get_mut(index).map(std::mem::take));
+            vec![
+                self.uses_memory(provider.mib),
+                work(self.cpus, provider.start, provider.width),
+                Step::All(own.collect()),
+                self.uses_memory(-provider.mib),
+            ]
         };
+        let processes = providers.iter().flatten().map(process).collect();
         vec![
             self.uses_memory(mib),
             work(self.cpus, amount, 1.0),
-            Step::All(providers.iter().map(start).collect()),
-            Step::All(resources),
+            Step::All(processes),
             self.uses_memory(-mib),
         ]
     }

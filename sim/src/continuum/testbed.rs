@@ -39,6 +39,10 @@ pub struct Cluster {
     pub link_mib_s: f64,
     /// Its name service.
     pub resolver: Resolver,
+    /// Share of the messages to and from the manager that are lost.
+    pub lost: f64,
+    /// When TCP sends a lost one again, beside the round trip.
+    pub retransmission: Span,
 }
 
 /// How names are resolved inside the cluster. Lookups at the same time can lose a
@@ -65,12 +69,12 @@ pub struct Functions {
     /// Calls that one function serves at a time.
     pub threads: u32,
     /// CPU of gateway, provider and watchdog before a function sees its call.
-    pub gateway: Span,
+    pub gateway: Duration,
     /// CPU of the function's server to read a call. One thread does it, going
     /// round all calls that have come.
-    pub reading: Span,
+    pub reading: Duration,
     /// CPU of the way back.
-    pub reply: Span,
+    pub reply: Duration,
 }
 
 /// AWS Lambda.
@@ -251,9 +255,7 @@ impl Continuum {
             ("cluster.resolver.takes", resolver.takes),
             ("cluster.resolver.timeout", resolver.timeout),
             ("cluster.resolver.late_max", resolver.late_max),
-            ("functions.gateway", self.functions.gateway),
-            ("functions.reading", self.functions.reading),
-            ("functions.reply", self.functions.reply),
+            ("cluster.retransmission", self.cluster.retransmission),
             ("lambda.overhead", self.lambda.overhead),
             ("lambda.cold_start", self.lambda.cold_start),
             ("ec2.poll", self.ec2.poll),
@@ -264,7 +266,11 @@ impl Continuum {
             .into_iter()
             .try_for_each(|(key, value)| span(key, value))?;
         let (ec2, kubernetes) = (&self.ec2, &self.kubernetes);
+        share("cluster.lost", self.cluster.lost)?;
         let durations = [
+            ("functions.gateway", self.functions.gateway),
+            ("functions.reading", self.functions.reading),
+            ("functions.reply", self.functions.reply),
             ("lambda.deploy", self.lambda.deploy),
             ("lambda.remove", self.lambda.remove),
             ("openfaas.deploy", self.openfaas.deploy),

@@ -25,6 +25,9 @@ fn go(continuum: &Continuum, manager: &Manager, client: &Client, task: Task) -> 
     .unwrap()
 }
 
+/// So long that a sampling is always going on.
+const ALWAYS: Span = Span::from_secs(3_600);
+
 fn calls(resource: &str, concurrent: u32) -> Task {
     Task::Invocations(Invocations {
         resource: resource.to_owned(),
@@ -127,7 +130,8 @@ fn a_new_instance_starts_cold_once() {
 #[test]
 fn a_call_whose_reads_all_fail_is_not_answered_by_the_function() {
     let mut manager = manager();
-    manager.database.read_conflict = 1.0;
+    manager.database.read_clash = 1.0;
+    manager.watching.open = ALWAYS;
     let outcome = go(
         &continuum(),
         &manager,
@@ -195,13 +199,78 @@ fn the_regions_of_a_cloud_have_a_provider_each() {
 }
 
 #[test]
-fn a_conflict_is_tried_again_a_second_later() {
+fn what_clashes_with_a_sampling_is_tried_again_a_second_later() {
     let mut manager = manager();
-    manager.database.write_conflict = 1.0;
-    let task = deployments(&["device"], 1);
-    let outcome = go(&continuum(), &manager, &client(Via::Manager), task);
-    assert_eq!(metric(&outcome, "cancel_response_ms"), 5_000.0);
+    manager.database.update_clash = 1.0;
+    manager.watching.open = ALWAYS;
+    let go = |manager: &Manager| {
+        let task = deployments(&["device"], 1);
+        go(&continuum(), manager, &client(Via::Manager), task)
+    };
+    // A termination changes rows, a creation does not; after five retries it is
+    // given up.
+    let outcome = go(&manager);
+    assert_eq!(metric(&outcome, "requests_failed"), 1.0);
+    assert!(metric(&outcome, "termination_s").is_nan());
     assert_eq!(metric(&outcome, "create_response_ms"), 0.0);
+    // Nothing fails that meets no sampling.
+    manager.watching.open = Span::ZERO;
+    let outcome = go(&manager);
+    assert_eq!(metric(&outcome, "requests_failed"), 0.0);
+    assert_eq!(metric(&outcome, "cancel_response_ms"), 0.0);
+}
+
+#[test]
+fn the_manager_s_lost_messages_are_sent_again() {
+    let mut continuum = continuum();
+    continuum.cluster.lost = 1.0;
+    continuum.cluster.retransmission = Span::from_millis(200);
+    let took = |via| {
+        let outcome = go(&continuum, &manager(), &client(via), calls("device", 1));
+        metric(&outcome, "round_trip_ms")
+    };
+    // Two each with the client, the function and the time series database, and two
+    // for each of the transaction's three statements.
+    assert_eq!(took(Via::Manager), 1_000.0 + 12.0 * 200.0);
+    assert_eq!(took(Via::Direct), 1_000.0);
+}
+
+#[test]
+fn a_client_notes_answers_as_far_apart_as_it_makes_clients() {
+    let mut client = client(Via::Manager);
+    client.make = Span::from_millis(50);
+    let mut manager = manager();
+    manager.database.width = 4.0;
+    manager.database.create = always(Span::from_millis(100));
+    let go = |concurrent| {
+        let task = deployments(&["device"], concurrent);
+        let outcome = go(&continuum(), &manager, &client, task);
+        metric(&outcome, "create_response_ms")
+    };
+    assert_eq!(go(1), 150.0);
+    // Four clients are made before the first asks: all four are answered at 300 ms,
+    // and noted at 300, 350, 400 and 450; they began at 0, 50, 100 and 150.
+    assert_eq!(go(4), 300.0);
+}
+
+#[test]
+fn a_provider_s_process_ends_with_its_last_resource() {
+    let mut manager = manager();
+    manager.terraform.providers.aws.mib = 100.0;
+    let mut continuum = continuum();
+    continuum.lambda.remove = always(Span::from_secs(10));
+    continuum.ec2.remove = always(Span::from_secs(30));
+    continuum.resources.get_mut("lambda").unwrap().region = 1;
+    let task = deployments(&["lambda", "machine"], 1);
+    let outcome = go(&continuum, &manager, &client(Via::Manager), task);
+    // A termination of 30 s, two processes for 10 s of it.
+    let mean = metric(&outcome, "manager_mem_mib");
+    assert_eq!(metric(&outcome, "termination_s"), 30.0);
+    assert!(
+        (mean - (200.0 * 10.0 + 100.0 * 20.0) / 30.0).abs() < 1e-6,
+        "{mean}"
+    );
+    assert_eq!(metric(&outcome, "manager_mem_max_mib"), 200.0);
 }
 
 #[test]

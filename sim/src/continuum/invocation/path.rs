@@ -1,10 +1,9 @@
 //! The way of a call, as steps over the stations and gates it shares with others.
 
-use rand::RngExt;
 use tidegate_core::Span;
 
-use crate::continuum::site::{Site, half, work};
-use crate::continuum::testbed::{Platform, Resource};
+use crate::continuum::site::{Site, Touched, half, work};
+use crate::continuum::testbed::{Duration, Platform, Resource};
 use crate::continuum::{Experiment, Via};
 use crate::flow::{Amount, Discipline, Gate, GateId, Mark, Note, StationId, Step};
 
@@ -80,8 +79,9 @@ impl<'a> Path<'a> {
     fn call(&mut self, pool: GateId) -> Vec<Step> {
         let client = self.site.experiment.client;
         let connection = Gate::One(pool);
+        let station = self.site.client;
         let pooled = |base| Step::Work {
-            station: self.site.client,
+            station,
             amount: Amount::PerPair {
                 gate: pool,
                 base,
@@ -89,8 +89,7 @@ impl<'a> Path<'a> {
             },
             width: 1.0,
         };
-        let mut steps = vec![pooled(client.begin), Step::Note(Mark::Began(BEGAN))];
-        let last = pooled(client.receive);
+        let receive = client.receive.draw(&mut self.site.rng);
         let direct = client.via == Via::Direct;
         let (round_trip, fresh) = if direct {
             (self.resource.round_trip, self.connect_direct())
@@ -98,26 +97,30 @@ impl<'a> Path<'a> {
             let round_trip = self.site.experiment.continuum.cluster.round_trip;
             (round_trip, vec![Step::Wait(round_trip)])
         };
-        steps.push(Step::Acquire {
-            gate: connection,
-            fresh,
-        });
-        steps.push(work(self.site.client, client.send, 1.0));
-        steps.push(Step::Wait(half(round_trip)));
-        let reached = if direct {
-            self.function(&mut steps);
-            true
-        } else {
-            self.forward(&mut steps, pool)
+        let back = |note| {
+            vec![
+                Step::Wait(half(round_trip)),
+                pooled(receive),
+                Step::Note(Mark::Now(note)),
+                Step::Release { gate: connection },
+            ]
         };
-        steps.push(Step::Wait(half(round_trip)));
-        steps.push(last);
-        steps.push(Step::Note(Mark::Now(if reached {
-            ANSWERED
+        let mut steps = vec![
+            pooled(client.begin),
+            Step::Note(Mark::Began(BEGAN)),
+            Step::Acquire {
+                gate: connection,
+                fresh,
+            },
+            work(station, client.send, 1.0),
+            Step::Wait(half(round_trip)),
+        ];
+        if direct {
+            self.function(&mut steps);
         } else {
-            FAILED
-        })));
-        steps.push(Step::Release { gate: connection });
+            self.forward(&mut steps, pool, back(FAILED));
+        }
+        steps.extend(back(ANSWERED));
         steps
     }
 
@@ -138,21 +141,25 @@ impl<'a> Path<'a> {
 
     /// Through the manager: it reads where the function is, calls it over a
     /// connection that it keeps, and pushes the execution time before it answers.
-    /// Whether the function is reached.
-    fn forward(&mut self, steps: &mut Vec<Step>, pool: GateId) -> bool {
+    /// When it cannot read that, the process does `given_up`.
+    fn forward(&mut self, steps: &mut Vec<Step>, pool: GateId, given_up: Vec<Step>) {
         let manager = self.site.experiment.manager;
         let (proxy, database) = (manager.proxy, manager.database);
-        let cpus = self.site.cpus;
+        let (cpus, inside) = (
+            self.site.cpus,
+            self.site.experiment.continuum.cluster.round_trip,
+        );
+        // Request and answer of the client.
+        steps.push(self.site.messages(2, inside));
         steps.push(work(cpus, proxy.forward, 1.0));
-        let failures = self.site.failures(database.read_conflict);
-        for _ in 0..failures.unwrap_or(database.retries) {
-            steps.push(Step::Wait(database.read));
-            steps.push(Step::Wait(database.retry));
-        }
-        steps.push(Step::Wait(database.read));
-        if failures.is_none() {
-            return false;
-        }
+        let touched = Touched {
+            read: 1,
+            ..Touched::default()
+        };
+        let transaction = self
+            .site
+            .transaction(Step::Wait(database.read), touched, given_up);
+        steps.push(transaction);
         let target = Gate::InTurn {
             first: self.proxy,
             count: proxy.verticles as usize,
@@ -168,21 +175,20 @@ impl<'a> Path<'a> {
             gate: target,
             fresh,
         });
-        steps.push(Step::Wait(half(self.resource.round_trip)));
+        let distance = self.resource.round_trip;
+        steps.push(self.site.messages(1, distance));
+        steps.push(Step::Wait(half(distance)));
         self.function(steps);
-        steps.push(Step::Wait(half(self.resource.round_trip)));
+        steps.push(Step::Wait(half(distance)));
+        steps.push(self.site.messages(1, distance));
         steps.push(Step::Release { gate: target });
-        let late = self.site.rng.random::<f64>() < proxy.push_late;
         steps.push(Step::Wait(proxy.push));
-        if late {
-            steps.push(Step::Wait(proxy.push_late_by));
-        }
+        steps.push(self.site.messages(2, inside));
         steps.push(work(cpus, proxy.answer, 1.0));
-        true
     }
 
     /// On the resource, from the arrival of the call to the departure of its answer.
-    fn function(&self, steps: &mut Vec<Step>) {
+    fn function(&mut self, steps: &mut Vec<Step>) {
         let servers = Gate::One(self.servers);
         if self.resource.platform == Platform::Lambda {
             steps.push(Step::Acquire {
@@ -195,15 +201,21 @@ impl<'a> Path<'a> {
             return;
         }
         let functions = &self.site.experiment.continuum.functions;
-        let here = |span| self.resource.takes(span);
-        steps.push(work(self.host_cpus, here(functions.gateway), 1.0));
-        steps.push(work(self.reader, here(functions.reading), 1.0));
+        let rng = &mut self.site.rng;
+        let mut here = |duration: Duration| self.resource.takes(duration.draw(rng));
+        let (gateway, reading, reply) = (
+            here(functions.gateway),
+            here(functions.reading),
+            here(functions.reply),
+        );
+        steps.push(work(self.host_cpus, gateway, 1.0));
+        steps.push(work(self.reader, reading, 1.0));
         steps.push(Step::Acquire {
             gate: servers,
             fresh: Vec::new(),
         });
         steps.push(Step::Wait(self.execution));
         steps.push(Step::Release { gate: servers });
-        steps.push(work(self.host_cpus, here(functions.reply), 1.0));
+        steps.push(work(self.host_cpus, reply, 1.0));
     }
 }
