@@ -29,12 +29,16 @@
 //! - `host`: the thread and its loop.
 //! - `member`: one container.
 //! - `orders`: commands carried out.
-//! - `cpu`: periods, samples and throttles.
+//! - `step`: the kernel's periods brought in step with the agent's.
+//! - `cpu`: periods and samples.
+//! - `throttle`: throttles, told before they happen.
 //! - `memory`: containers that wait for memory.
 //! - `lease`: what happens without a controller.
+//! - `agenda`: which container is to be looked at when.
 
 pub mod link;
 
+mod agenda;
 mod clock;
 mod cpu;
 mod host;
@@ -42,7 +46,9 @@ mod lease;
 mod member;
 mod memory;
 mod orders;
+mod step;
+mod throttle;
 
 pub use clock::Clock;
-pub use host::{Config, Handle, Host};
+pub use host::{Config, Handle, Host, Urgency};
 pub use link::{Notice, Registration, Request, Session, Wants};

@@ -41,6 +41,16 @@ impl CpuMeter {
         self.used_at_refill = usage;
     }
 
+    /// What is left of `quota` since the last refill.
+    pub(super) fn left(&self, quota: Span, usage: Span) -> Span {
+        quota.saturating_sub(usage.saturating_sub(self.used_at_refill))
+    }
+
+    /// What was used since the last period's end.
+    pub(super) fn used_in_period(&self, usage: Span) -> Span {
+        usage.saturating_sub(self.used_at_report)
+    }
+
     /// Escra's report, if a period has ended since the last one. None while a group is
     /// idle: the kernel stops its timer.
     fn report(
@@ -54,12 +64,13 @@ impl CpuMeter {
         if periods == 0 {
             return None;
         }
-        let used = usage.saturating_sub(self.used_at_report);
+        let used = self.used_in_period(usage);
         // What the kernel has left in the pool: all of the quota but what was used since
         // the refill; of several periods, the mean.
-        let since_refill = match periods {
-            1 => usage.saturating_sub(self.used_at_refill),
-            _ => Span(used.0 / periods),
+        let quota_time = quota.over(PERIOD);
+        let unused = match periods {
+            1 => self.left(quota_time, usage),
+            _ => quota_time.saturating_sub(Span(used.0 / periods)),
         };
         self.last = stat;
         self.used_at_report = usage;
@@ -69,7 +80,7 @@ impl CpuMeter {
             container,
             seq: self.reports,
             quota,
-            unused: quota.over(PERIOD).saturating_sub(since_refill),
+            unused,
             usage: used,
             nr_throttled: stat.throttled.saturating_sub(self.first.throttled),
         })
@@ -112,9 +123,11 @@ impl Host {
             return;
         }
         let metered = self.is_metered();
+        let watched = self.watches_throttles();
         let mut reports = Vec::new();
         let mut troubles = Vec::new();
         let mut pending = Vec::new();
+        let mut look = Vec::new();
         for (&id, member) in &mut self.members {
             let Some(limits) = member.limits.filter(|_| member.admitted) else {
                 continue;
@@ -132,13 +145,23 @@ impl Host {
             });
             match read {
                 Ok((stat, usage)) => {
-                    reports.extend(member.cpu.report(id, limits.cpu, stat, usage));
+                    if let Some(report) = member.cpu.report(id, limits.cpu, stat, usage) {
+                        member.throttle.refilled();
+                        reports.push(report);
+                    }
+                    if watched {
+                        look.push(id);
+                    }
                 }
                 Err(error) => troubles.push((id, error)),
             }
         }
         for report in reports {
             self.see_cpu(Observation::Period(report));
+        }
+        self.work_off();
+        for id in look {
+            self.look_for_throttle(id);
         }
         self.work_off();
         for id in pending {

@@ -1,7 +1,7 @@
 //! The agent's thread: waits for the kernel, for requests and for the next time that
 //! something is due, whichever comes first.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -10,16 +10,34 @@ use std::thread::JoinHandle;
 
 use rustix::event::{EventfdFlags, Timespec, epoll, eventfd};
 use rustix::io::Errno;
+use thread_priority::ThreadPriority;
+use thread_priority::unix::{
+    RealtimeThreadSchedulePolicy, ScheduleParams, ThreadSchedulePolicy,
+    set_thread_priority_and_policy, thread_native_id,
+};
 use tidegate_core::{
     Allocator, Bytes, Command, Container, ContainerId, HostId, Observation, Span, Time,
 };
 
+use super::agenda::Agenda;
 use super::clock::Clock;
 use super::lease::Lease;
 use super::link::{Notice, Registration, Request, Session, Wants};
 use super::member::Member;
+use super::step::READ_AFTER;
 use crate::cgroup::CgroupError;
 use crate::cgroup::group::PERIOD;
+
+/// How an agent stands to what else runs on its host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Urgency {
+    /// Before all of it: a grant that waits behind the load it is for comes too late.
+    /// With a real-time priority where that is allowed, else with the best nice value;
+    /// where neither is, as anybody.
+    First,
+    /// As anybody.
+    Normal,
+}
 
 /// How an agent works.
 #[derive(Clone, Debug)]
@@ -33,9 +51,8 @@ pub struct Config {
     /// On cgroup version 2: how far above its limit a container is killed while the
     /// limit is trapped.
     pub headroom: Bytes,
-    /// The agent's nice value; below zero it needs `CAP_SYS_NICE`, and where that is
-    /// missing it runs as it is.
-    pub nice: i32,
+    /// How the agent stands to what else runs on the host.
+    pub urgency: Urgency,
 }
 
 impl Config {
@@ -47,8 +64,7 @@ impl Config {
             // As the simulated testbeds have it.
             ask_again: Span::from_millis(100),
             headroom: Bytes::from_mib(32),
-            // The highest: a grant that waits behind the load it is for comes too late.
-            nice: -20,
+            urgency: Urgency::First,
         }
     }
 }
@@ -110,6 +126,9 @@ impl Drop for Remote {
     }
 }
 
+/// Before all that is not real-time itself; after what is and says a number.
+const REAL_TIME: i32 = 1;
+
 /// The token of the wake-up; containers have their number plus one.
 const WAKE: u64 = 0;
 
@@ -125,13 +144,17 @@ pub struct Host {
     /// Commands of the half that are to be carried out.
     pub(super) todo: VecDeque<Command>,
     /// Containers whose memory is to be looked at.
-    pub(super) looks: BTreeSet<ContainerId>,
+    pub(super) looks: Agenda,
+    /// Containers whose quota may run out.
+    pub(super) throttles: Agenda,
     seen: Vec<Observation>,
     sink: Box<dyn FnMut(Notice) + Send>,
     inbox: Receiver<Message>,
     wake: Arc<OwnedFd>,
     pub(super) next_period: Time,
     pub(super) next_sample: Option<Time>,
+    /// When groups that are out of step are to begin a period, if there are any.
+    pub(super) next_step: Option<Time>,
 }
 
 impl Host {
@@ -149,11 +172,12 @@ impl Host {
         let remote_wake = Arc::clone(&wake);
         let name = format!("agent-{}", config.host.0);
         let thread = std::thread::Builder::new().name(name).spawn(move || {
-            prepare_thread(config.nice);
+            prepare_thread(config.urgency);
             let now = config.clock.now();
             let mut host = Host {
-                next_period: config.clock.next_multiple(now, PERIOD, Span::ZERO),
+                next_period: config.clock.next_multiple(now, PERIOD, READ_AFTER),
                 next_sample: None,
+                next_step: None,
                 config,
                 members: BTreeMap::new(),
                 wants: Wants::default(),
@@ -162,7 +186,8 @@ impl Host {
                 lease: Lease::default(),
                 epoll,
                 todo: VecDeque::new(),
-                looks: BTreeSet::new(),
+                looks: Agenda::default(),
+                throttles: Agenda::default(),
                 seen: Vec::new(),
                 sink: Box::new(sink),
                 inbox,
@@ -268,7 +293,15 @@ impl Host {
     fn next_due(&self) -> Time {
         let half = self.half.as_ref().filter(|_| !self.lease.is_alone());
         let half = half.and_then(|half| half.next_wake());
-        let others = [half, self.next_sample, self.lease.next(), self.next_look()];
+        let throttles = self.throttles.next().filter(|_| !self.lease.is_alone());
+        let others = [
+            half,
+            throttles,
+            self.next_sample,
+            self.lease.next(),
+            self.looks.next(),
+            self.next_step,
+        ];
         let others = others.into_iter().flatten();
         others.fold(self.next_period, Time::min)
     }
@@ -276,6 +309,10 @@ impl Host {
     fn due(&mut self) {
         let now = self.now();
         self.check_lease(now);
+        if self.next_step.is_some_and(|time| time <= now) {
+            self.step();
+        }
+        self.look_for_throttles(now);
         if self.next_period <= now {
             self.periods();
             self.next_period = self
@@ -304,6 +341,7 @@ impl Host {
             // The caller gives each container a number of its own.
             drop(old);
         }
+        self.bring_in_step(id);
         self.make_safe(id);
         if self.in_session {
             self.ask_to_admit(id);
@@ -352,6 +390,8 @@ impl Host {
         let Some(member) = self.members.remove(&id) else {
             return;
         };
+        self.looks.set(id, None);
+        self.throttles.set(id, None);
         let admitted = member.admitted;
         if let Err(error) = put_back(member) {
             self.tell(Notice::Trouble(id, error));
@@ -402,9 +442,18 @@ impl Drop for Host {
 }
 
 /// Timers to the nanosecond, and before others if that is allowed.
-fn prepare_thread(nice: i32) {
+fn prepare_thread(urgency: Urgency) {
     let exact = std::num::NonZeroU64::new(1);
     let _ = rustix::thread::set_current_timer_slack(exact);
-    let thread = rustix::thread::gettid();
-    let _ = rustix::process::setpriority_process(Some(thread), nice);
+    if urgency == Urgency::Normal {
+        return;
+    }
+    let policy = ThreadSchedulePolicy::Realtime(RealtimeThreadSchedulePolicy::Fifo);
+    let first = ThreadPriority::from_posix(ScheduleParams {
+        sched_priority: REAL_TIME,
+    });
+    if set_thread_priority_and_policy(thread_native_id(), first, policy).is_err() {
+        let thread = rustix::thread::gettid();
+        let _ = rustix::process::setpriority_process(Some(thread), -20);
+    }
 }

@@ -81,7 +81,9 @@ impl Host {
 impl Member {
     /// The safe limits; memory stays as it is where more is used.
     pub(super) fn put_safe_limits(&mut self) -> Result<(), CgroupError> {
-        self.group.set_cpu(self.safe.map(|safe| safe.cpu))?;
+        if !self.out_of_step {
+            self.group.set_cpu(self.safe.map(|safe| safe.cpu))?;
+        }
         self.group.set_memory(self.safe.map(|safe| safe.memory))?;
         Ok(())
     }

@@ -25,8 +25,8 @@ pub(super) struct MemoryWatch {
     denied: bool,
     /// Kills seen.
     kills: u64,
-    /// When to look at it again, and after what time then.
-    look: Option<(Time, Span)>,
+    /// The time from one look to the next.
+    look: Span,
     /// The limit it was admitted with is not in force: too much is used.
     pub(super) pending: bool,
 }
@@ -116,8 +116,8 @@ impl Host {
             return;
         };
         member.memory.event += 1;
-        member.memory.look = Some((again, interval));
-        self.looks.insert(id);
+        member.memory.look = interval;
+        self.looks.set(id, Some(again));
         let observation = Observation::OutOfMemory {
             container: id,
             event: member.memory.event,
@@ -177,51 +177,35 @@ impl Host {
     fn look_soon(&mut self, id: ContainerId) {
         let now = self.now();
         if let Some(member) = self.members.get_mut(&id) {
-            member.memory.look = Some((now + FIRST_LOOK, FIRST_LOOK));
-            self.looks.insert(id);
+            member.memory.look = FIRST_LOOK;
+            self.looks.set(id, Some(now + FIRST_LOOK));
         }
-    }
-
-    /// When a container is to be looked at next.
-    pub(super) fn next_look(&self) -> Option<Time> {
-        let members = self.looks.iter().filter_map(|id| self.members.get(id));
-        members
-            .filter_map(|member| Some(member.memory.look?.0))
-            .min()
     }
 
     /// Looks at the containers that are due.
     pub(super) fn look(&mut self, now: Time) {
-        let ids: Vec<ContainerId> = self.looks.iter().copied().collect();
-        for id in ids {
-            let look = self.members.get(&id).and_then(|member| member.memory.look);
-            match look {
-                Some((time, _)) if time > now => {}
-                Some((_, wait)) => {
-                    if let Err(error) = self.look_at(id, now, wait) {
-                        self.trouble(id, error);
-                    }
-                }
-                None => {
-                    self.looks.remove(&id);
-                }
+        while let Some(id) = self.looks.take_due(now) {
+            if let Err(error) = self.look_at(id, now) {
+                self.trouble(id, error);
             }
         }
     }
 
-    fn look_at(&mut self, id: ContainerId, now: Time, wait: Span) -> Result<(), CgroupError> {
+    fn look_at(&mut self, id: ContainerId, now: Time) -> Result<(), CgroupError> {
         let asked = self.is_asked(id);
         let headroom = self.config.headroom;
         let Some(member) = self.members.get_mut(&id) else {
             return Ok(());
         };
-        let next = Span(wait.0 * 2);
-        member.memory.look = (next <= LAST_LOOK).then_some((now + next, next));
+        let next = member.memory.look * 2;
+        member.memory.look = next;
+        let again = (next <= LAST_LOOK).then_some(now + next);
+        self.looks.set(id, again);
         let kills = member.group.oom_kills()?;
         let killed = kills > std::mem::replace(&mut member.memory.kills, kills);
         if killed {
             member.memory.first = None;
-            member.memory.look = None;
+            self.looks.set(id, None);
         }
         let waits = asked && !killed && member.group.is_waiting()?;
         if member.memory.denied && !waits {

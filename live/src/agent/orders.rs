@@ -19,6 +19,10 @@ impl Host {
         if member.admitted {
             return;
         }
+        if member.out_of_step {
+            member.admission = Some(limits);
+            return;
+        }
         let mut limits = limits;
         if let Some(half) = &mut self.half {
             let container = Container {
@@ -142,7 +146,10 @@ impl Host {
             }
             if written && metered {
                 match member.group.cpu_usage() {
-                    Ok(usage) => member.cpu.refilled(usage),
+                    Ok(usage) => {
+                        member.cpu.refilled(usage);
+                        member.throttle.refilled();
+                    }
                     Err(error) => return self.trouble(id, error),
                 }
             }

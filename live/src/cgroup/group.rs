@@ -61,6 +61,8 @@ pub struct Group {
 /// The limits of one group, and what was last written. `None` is no limit.
 #[derive(Debug)]
 struct Level {
+    /// Version 1 only.
+    period: Option<Knob>,
     quota: Knob,
     quota_us: Option<u64>,
     memory: Knob,
@@ -257,6 +259,35 @@ impl Group {
         Ok(written)
     }
 
+    /// Lets the periods of a group that has had no CPU limit yet begin within a
+    /// millisecond from now, and says whether that was so. The kernel begins the periods
+    /// of each group at an instant of its own (a random one from Linux 6.4 on) and keeps
+    /// to it, limited or not, as long as the group stands.
+    ///
+    /// # Errors
+    /// When the group is gone, or a group around it has less than a core.
+    pub fn begin_periods(&mut self) -> Result<bool, CgroupError> {
+        let level = &self.levels[0];
+        if level.quota_us.is_some() {
+            return Ok(false);
+        }
+        // The timer was never on. A limit sets it to what is next in its sequence of
+        // periods, now of 1 ms; from there it goes on with the new ones.
+        match &level.period {
+            Some(period) => {
+                period.write(&LEAST_US.to_string())?;
+                let set = level.quota.write(&LEAST_US.to_string());
+                period.write(&PERIOD_US.to_string())?;
+                set.and_then(|()| write_quota(&level.quota, Version::V1, None))?;
+            }
+            None => {
+                level.quota.write(&format!("{LEAST_US} {LEAST_US}"))?;
+                write_quota(&level.quota, Version::V2, None)?;
+            }
+        }
+        Ok(true)
+    }
+
     /// Sets the memory limit; `None` lifts it. A limit below what is used is refused
     /// and nothing is written.
     ///
@@ -430,6 +461,7 @@ impl Level {
                         .try_into()
                         .ok(),
                     quota,
+                    period: Some(period),
                     // The kernel's way to say that there is none, in pages of any size.
                     limit: (limit < i64::MAX as u64 & !0xffff).then_some(Bytes(limit)),
                     memory,
@@ -447,6 +479,7 @@ impl Level {
                 let level = Level {
                     quota_us: quota_us.filter(|_| period == PERIOD_US),
                     quota,
+                    period: None,
                     limit: number_or_max(&high)?.or(number_or_max(&hard)?),
                     memory: hard,
                     high: Some(high),

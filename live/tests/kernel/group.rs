@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use tidegate_live::cgroup::{Group, Hierarchies};
+use tidegate_live::cgroup::{Group, Hierarchies, Version};
 
 /// A group's name that is removed, with all in it, when this is dropped.
 pub(crate) struct Scratch {
@@ -21,9 +21,16 @@ impl Scratch {
         }
     }
 
-    /// Makes the group.
+    /// Makes the group. What runs in it comes before what else the machine does.
     pub(crate) fn group(&self) -> Group {
-        Group::create(&self.hierarchies, &self.path).unwrap()
+        let group = Group::create(&self.hierarchies, &self.path).unwrap();
+        let (parent, _) = self.path.split_once('/').unwrap();
+        let (file, most) = match self.hierarchies.version() {
+            Version::V1 => ("cpu.shares", "262144"),
+            Version::V2 => ("cpu.weight", "10000"),
+        };
+        std::fs::write(self.hierarchies.cpu(parent).join(file), most).unwrap();
+        group
     }
 }
 

@@ -10,6 +10,7 @@ use tidegate_live::cgroup::Group;
 
 pub(crate) const HOST: HostId = HostId(0);
 pub(crate) const A: ContainerId = ContainerId(0);
+pub(crate) const B: ContainerId = ContainerId(1);
 /// How long anything may take that takes microseconds on an idle machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 

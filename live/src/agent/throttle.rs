@@ -1,0 +1,170 @@
+//! Throttles, told before they happen: by looking at a container's use when its quota
+//! would run out.
+//!
+//! The kernel tells nobody that a group stands still. But a look at what it has used
+//! costs a microsecond, and at the rate of its use so far the moment at which its quota
+//! runs out is known. So each container is looked at when that could be, at the latest
+//! every 10 ms while it runs; who is idle is looked at less and less often. It counts as
+//! throttled when it has nearly nothing left: the raise then comes before it stands
+//! still. No rate is believed to be under one core: a thread that wakes up runs at that.
+
+use tidegate_core::{ContainerId, Observation, Span, Time};
+
+use super::host::Host;
+use crate::cgroup::group::PERIOD;
+
+/// Who has less left is told to be throttled. The kernel counts use at its ticks (4 ms
+/// at 250 Hz) and throttles there: at the next tick it would be over. Ours.
+const NEARLY: Span = Span::from_millis(3);
+/// The least time between two looks at one container. Ours.
+const LEAST: Span = Span::from_millis(1);
+/// The most while it runs: it may start threads. Ours.
+const MOST: Span = Span::from_millis(10);
+/// The most while it is idle. Ours.
+const MOST_IDLE: Span = Span::from_millis(20);
+/// What is due so soon is looked at together with what is due now. Ours.
+const TOGETHER: Span = Span::from_micros(500);
+
+/// What is known of how a container runs through its quota.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct ThrottleWatch {
+    /// Throttles told.
+    seq: u64,
+    /// Told since the runtime was last refilled.
+    told: bool,
+    looked: Time,
+    used: Span,
+    /// The time to the next look if it stays idle.
+    idle: Span,
+}
+
+impl ThrottleWatch {
+    /// The kernel has refilled the runtime.
+    pub(super) fn refilled(&mut self) {
+        self.told = false;
+    }
+
+    /// Takes in that `usage` is used by `now` and that `left` can be used before it is
+    /// throttled. Says whether it is as good as throttled, and how long to wait until
+    /// the next look.
+    fn look(&mut self, now: Time, usage: Span, left: Span) -> (bool, Span) {
+        let used = usage.saturating_sub(self.used);
+        let time = now.since(self.looked);
+        self.used = usage;
+        self.looked = now;
+        if left <= NEARLY {
+            let news = !std::mem::replace(&mut self.told, true);
+            return (news, MOST);
+        }
+        if used == Span(0) {
+            self.idle = (self.idle * 2).max(LEAST).min(MOST_IDLE);
+        } else {
+            self.idle = LEAST;
+        }
+        // In time of the clock: CPU time over the rate, in cores.
+        let spare = (left - NEARLY).0;
+        let lasts = match used > time {
+            true => u128::from(spare) * u128::from(time.0) / u128::from(used.0),
+            false => u128::from(spare),
+        };
+        let wait = Span(lasts as u64).max(LEAST).min(MOST);
+        (false, wait.max(self.idle))
+    }
+}
+
+impl Host {
+    /// Whether somebody wants to know of throttles.
+    pub(super) fn watches_throttles(&self) -> bool {
+        match &self.half {
+            Some(half) => half.wants_throttles(),
+            None => self.wants.throttles,
+        }
+    }
+
+    /// Looks at the containers whose quota may have run out.
+    pub(super) fn look_for_throttles(&mut self, now: Time) {
+        if self.throttles.next().is_none_or(|time| time > now) || self.lease.is_alone() {
+            return;
+        }
+        while let Some(id) = self.throttles.take_due(now + TOGETHER) {
+            self.look_for_throttle(id);
+        }
+        self.work_off();
+    }
+
+    /// Looks at one container, and says when to look again.
+    pub(super) fn look_for_throttle(&mut self, id: ContainerId) {
+        let now = self.now();
+        let Some(member) = self.members.get_mut(&id).filter(|member| member.admitted) else {
+            return;
+        };
+        let usage = match member.group.cpu_usage() {
+            Ok(usage) => usage,
+            Err(error) => return self.trouble(id, error),
+        };
+        let Some(quota) = member.group.cpu_limit() else {
+            return;
+        };
+        let left = member.cpu.left(quota.over(PERIOD), usage);
+        let (throttled, wait) = member.throttle.look(now, usage, left);
+        self.throttles.set(id, Some(now + wait));
+        if throttled {
+            self.tell_throttle(id, usage);
+        }
+    }
+
+    /// A container stands still, or is about to.
+    fn tell_throttle(&mut self, id: ContainerId, usage: Span) {
+        let Some(member) = self.members.get_mut(&id) else {
+            return;
+        };
+        member.throttle.seq += 1;
+        let throttled = Observation::Throttled {
+            container: id,
+            seq: member.throttle.seq,
+            used: member.cpu.used_in_period(usage),
+        };
+        self.see_cpu(throttled);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: fn(u64) -> Span = Span::from_millis;
+
+    fn at(ms: u64) -> Time {
+        Time::ZERO + MS(ms)
+    }
+
+    #[test]
+    fn a_container_is_looked_at_when_its_quota_may_have_run_out() {
+        let mut watch = ThrottleWatch::default();
+        // One thread has used 4 of 10 ms: 3 ms until nearly nothing is left.
+        assert_eq!(watch.look(at(4), MS(4), MS(6)), (false, MS(3)));
+        assert_eq!(watch.look(at(7), MS(7), MS(3)), (true, MS(10)));
+        // Told once.
+        assert_eq!(watch.look(at(8), MS(8), MS(2)), (false, MS(10)));
+        watch.refilled();
+        // Two threads run through 20 - 3 ms in half that time.
+        assert_eq!(
+            watch.look(at(10), MS(12), MS(20)),
+            (false, Span::from_micros(8_500))
+        );
+        // Never longer than it may take to start threads.
+        assert_eq!(watch.look(at(12), MS(13), MS(100)), (false, MS(10)));
+    }
+
+    #[test]
+    fn who_is_idle_is_looked_at_less_often() {
+        let mut watch = ThrottleWatch::default();
+        let mut waits = Vec::new();
+        for n in 0..6 {
+            waits.push(watch.look(at(100 * n), MS(0), MS(4)).1);
+        }
+        assert_eq!(waits, [1, 2, 4, 8, 16, 20].map(MS));
+        // And as often as before once it runs.
+        assert_eq!(watch.look(at(600), MS(1), MS(4)), (false, MS(1)));
+    }
+}
