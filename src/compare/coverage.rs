@@ -34,7 +34,7 @@ impl Row<'_> {
 }
 
 /// The figures of a paper, each with the scenarios that compare with it. Raw
-/// figures that nobody compares with are left out.
+/// figures that nobody compares with are left out, unless they say why.
 ///
 /// # Errors
 /// When a scenario compares with a figure that does not exist.
@@ -53,6 +53,8 @@ pub fn rows<'a>(paper: &'a Published, scenarios: &[Scenario]) -> Result<Vec<Row<
         name,
         figure,
     };
-    let raw = |row: &Row<'_>| row.figure.id.starts_with(RAW) && row.scenarios.is_empty();
+    let raw = |row: &Row<'_>| {
+        row.figure.id.starts_with(RAW) && row.scenarios.is_empty() && row.figure.purpose.is_empty()
+    };
     Ok(paper.figures().map(row).filter(|row| !raw(row)).collect())
 }
