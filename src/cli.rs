@@ -9,8 +9,9 @@ use clap::{Args, Parser, Subcommand};
 #[derive(Debug, Parser)]
 #[command(version, propagate_version = true, max_term_width = 100)]
 #[command(after_help = "\
-Exit codes: 0 fine, 1 internal, 2 usage, 3 invalid scenario, 5 partial (interrupted), \
-10 expectation failed, 13 outside the paper's tolerance (--strict-published).")]
+Exit codes: 0 fine, 1 internal, 2 usage, 3 invalid scenario, 4 invalid results, \
+5 partial (interrupted), 10 expectation failed, 11 regression, 12 not reproduced, \
+13 outside the paper's tolerance (--strict-published).")]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -41,6 +42,12 @@ pub enum Command {
     Coverage(CoverageArgs),
     /// Turn a run into one HTML page: tables, charts, where the numbers come from
     Report(ReportArgs),
+    /// Compare runs of one scenario: better, worse or chance
+    Compare(CompareArgs),
+    /// Repeat a run from its manifest and compare byte for byte
+    Verify(VerifyArgs),
+    /// Show what `run` would do: what is there, what is new or changed, how long it takes
+    Plan(PlanArgs),
     /// Print the JSON Schema of scenario files
     Schema,
 }
@@ -98,6 +105,104 @@ pub struct ReportArgs {
     /// RUN/index.html]
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+}
+
+/// What `compare` is told.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The seed is the unit of repetition: with one seed nothing can be told from chance, with 5 large \
+changes can, with 10 small ones. At most 5 in a hundred comparisons of runs of the same code \
+find anything worse or better.
+
+Examples:
+  tidegate compare results/runs/table-1/0a1b2c results/runs/table-1/3d4e5f
+  tidegate compare before after --threshold 3 --format markdown
+  tidegate compare before after --metric throughput_rps --per-cell")]
+pub struct CompareArgs {
+    /// Folders of runs: the first is what the others are compared with
+    #[arg(required = true, num_args = 2.., value_name = "RUN")]
+    pub runs: Vec<PathBuf>,
+    /// Losses up to so many percent are no regression (exit code 11)
+    #[arg(long, value_name = "PERCENT", default_value = "1", value_parser = percent)]
+    pub threshold: f64,
+    /// Compare two samples: the seeds of one run have nothing to do with the other's
+    #[arg(long)]
+    pub unpaired: bool,
+    /// Judge each cell by itself
+    #[arg(long)]
+    pub per_cell: bool,
+    /// Only this metric; repeatable
+    #[arg(long, value_name = "NAME")]
+    pub metric: Vec<String>,
+    /// What to print
+    #[arg(long, value_enum, default_value_t = Layout::Table)]
+    pub format: Layout,
+}
+
+/// What `verify` is told.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The manifest holds the whole scenario: files of scenarios may have changed since. Traces are read \
+again and must be the same. Exit code 12 if a byte differs: the code or the system's mathematics \
+(exp, ln) is another one, or the run was not deterministic.
+
+Example:
+  tidegate verify results/runs/quickstart/0a1b2c3d4e5f")]
+pub struct VerifyArgs {
+    /// The folder of the run
+    #[arg(value_name = "RUN")]
+    pub run: PathBuf,
+    /// Where to look for the traces that it read; repeatable
+    #[arg(long, value_name = "DIR", default_value = "scenarios")]
+    pub files: Vec<PathBuf>,
+    /// Threads [default: one per core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub jobs: Option<u16>,
+    /// Show no progress
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// What `plan` is told.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tidegate plan scenarios/escra/table-1.toml --seeds 5
+  tidegate plan scenarios/escra/ --jobs 8")]
+pub struct PlanArgs {
+    /// Scenario files, or folders of them
+    #[arg(required = true, value_name = "FILE|DIR")]
+    pub paths: Vec<PathBuf>,
+    /// Changes to the scenarios
+    #[command(flatten)]
+    pub select: SelectArgs,
+    /// Where results would go [default: results/runs/SCENARIO/ID]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Threads [default: one per core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub jobs: Option<u16>,
+}
+
+/// How a table is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Layout {
+    /// For a terminal
+    Table,
+    /// For a pull request
+    Markdown,
+    /// With all digits
+    Csv,
+    /// For programs
+    Json,
+}
+
+/// Percent as a part of one.
+fn percent(text: &str) -> Result<f64, String> {
+    match text.trim_end_matches('%').trim().parse::<f64>() {
+        Ok(value) if (0.0..=1000.0).contains(&value) => Ok(value / 100.0),
+        _ => Err("expected percent between 0 and 1000, such as 3".to_owned()),
+    }
 }
 
 /// Changes to a scenario.

@@ -2,6 +2,8 @@
 
 pub mod run;
 
+pub mod finish;
+
 pub mod overview;
 
 pub mod list;
@@ -10,13 +12,21 @@ pub mod check;
 
 pub mod coverage;
 
+pub mod compare;
 pub mod page;
 
+pub mod verify;
+
+pub mod plan;
+
 use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 
 use crate::cli::{Cli, Command, SelectArgs};
 use crate::error::Error;
 use crate::exit::Exit;
+use crate::results::manifest;
+use crate::scenario::Scenario;
 use crate::scenario::format::ScenarioFile;
 use crate::scenario::layer::Layer;
 use crate::scenario::set;
@@ -29,6 +39,9 @@ pub fn dispatch(cli: &Cli) -> Exit {
         Command::Check { paths, select } => check::run(paths, select),
         Command::Coverage(args) => coverage::run(args),
         Command::Report(args) => page::run(args),
+        Command::Compare(args) => compare::run(args),
+        Command::Verify(args) => verify::run(args),
+        Command::Plan(args) => plan::run(args),
         Command::Schema => schema(),
     }
 }
@@ -57,6 +70,18 @@ pub fn changes(select: &SelectArgs) -> Result<Vec<Layer>, Error> {
         .chain(&seeds)
         .map(|set| set::parse(set))
         .collect()
+}
+
+/// Where a scenario's results go: to `out`, below it where there are several, or to
+/// their usual place.
+pub(crate) fn folder(out: Option<&Path>, scenario: &Scenario, several: bool) -> PathBuf {
+    match out {
+        Some(out) if several => out.join(&scenario.name),
+        Some(out) => out.to_owned(),
+        None => ["results", "runs", &scenario.name, &manifest::id(scenario)]
+            .iter()
+            .collect(),
+    }
 }
 
 /// Prints `text` and ends the line. A reader that has gone away (`| head`) has

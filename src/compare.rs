@@ -1,10 +1,14 @@
-//! Laying results beside what papers published.
+//! Laying results beside what papers published, and runs beside each other.
 //!
 //! - [`published`]: the papers' figures.
 //! - [`entries`]: a scenario's `[[compare]]` entries, evaluated.
 //! - [`verdict`](mod@verdict): intervals and verdicts.
 //! - [`front`]: a scenario's `[front]`: who is dominated by whom.
 //! - [`coverage`](mod@coverage): which figures scenarios compare with.
+//! - [`run_table`]: a finished run, read back.
+//! - [`statistics`]: what is chance.
+//! - [`change`]: what changed between two runs.
+//! - [`render`]: the changes as tables, Markdown, CSV and JSON.
 
 pub mod published;
 
@@ -15,6 +19,14 @@ pub mod verdict;
 pub mod front;
 
 pub mod coverage;
+
+pub mod run_table;
+
+pub mod statistics;
+
+pub mod change;
+
+pub mod render;
 
 pub use entries::{Comparison, Comparisons};
 pub use verdict::Verdict;

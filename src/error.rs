@@ -17,6 +17,8 @@ pub enum Error {
     Invalid(FileError),
     /// What was asked for needs a whole run, and this one was interrupted.
     Partial(String),
+    /// A run folder or a reference is wrong, or does not fit the others.
+    Results(String),
     /// The system refused, or Tidegate has a fault.
     Internal(String),
 }
@@ -33,6 +35,7 @@ impl Error {
             Error::Usage(_) => Exit::Usage,
             Error::Invalid(_) => Exit::InvalidScenario,
             Error::Partial(_) => Exit::Partial,
+            Error::Results(_) => Exit::InvalidResults,
             Error::Internal(_) => Exit::Internal,
         }
     }
@@ -41,9 +44,10 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Error::Usage(message) | Error::Partial(message) | Error::Internal(message) => {
-                f.write_str(message)
-            }
+            Error::Usage(message)
+            | Error::Partial(message)
+            | Error::Results(message)
+            | Error::Internal(message) => f.write_str(message),
             Error::Invalid(error) => error.fmt(f),
         }
     }

@@ -17,10 +17,17 @@ pub enum Exit {
     Usage = 2,
     /// A scenario, or a file it refers to, is wrong.
     InvalidScenario = 3,
+    /// A run folder or a reference is wrong, or does not fit the others.
+    InvalidResults = 4,
     /// Interrupted: some cells are not finished. `--resume` goes on.
     Partial = 5,
     /// A threshold of an `[[expect]]` entry was passed.
     ExpectationFailed = 10,
+    /// Worse than before: `compare` found a loss beyond its threshold, or a gate of
+    /// `bench --check` fell.
+    Regression = 11,
+    /// `verify`: a run gave other bytes when it was repeated.
+    NotReproduced = 12,
     /// Outside the tolerance around a published figure (`--strict-published`).
     OutsideTolerance = 13,
 }
@@ -34,10 +41,13 @@ impl Exit {
     /// What to say about two results: the one that needs attention first.
     pub fn and(self, other: Exit) -> Exit {
         let urgency = |exit: Exit| match exit {
-            Exit::Internal => 6,
-            Exit::Usage => 5,
-            Exit::InvalidScenario => 4,
-            Exit::Partial => 3,
+            Exit::Internal => 9,
+            Exit::Usage => 8,
+            Exit::InvalidScenario => 7,
+            Exit::InvalidResults => 6,
+            Exit::Partial => 5,
+            Exit::NotReproduced => 4,
+            Exit::Regression => 3,
             Exit::ExpectationFailed => 2,
             Exit::OutsideTolerance => 1,
             Exit::Fine => 0,
@@ -67,8 +77,11 @@ mod tests {
             (Exit::Internal, 1),
             (Exit::Usage, 2),
             (Exit::InvalidScenario, 3),
+            (Exit::InvalidResults, 4),
             (Exit::Partial, 5),
             (Exit::ExpectationFailed, 10),
+            (Exit::Regression, 11),
+            (Exit::NotReproduced, 12),
             (Exit::OutsideTolerance, 13),
         ];
         for (exit, code) in all {

@@ -154,7 +154,7 @@ pub(crate) fn digits_of(metric: &str, highest: f64) -> usize {
 }
 
 /// Digits after the point for numbers up to `highest`.
-fn digits_for(highest: f64) -> usize {
+pub(crate) fn digits_for(highest: f64) -> usize {
     match highest {
         value if value >= 1000.0 => 0,
         value if value >= 10.0 => 1,

@@ -6,14 +6,15 @@ use std::thread;
 use std::time::{Instant, SystemTime};
 
 use crate::cli::RunArgs;
+use crate::commands::finish::{Course, Found, finish};
 use crate::commands::overview::{self, Ending};
-use crate::commands::{changes, print, report};
-use crate::compare::{Verdict, entries, front};
+use crate::commands::{changes, folder, print, report};
+use crate::compare::{Verdict, entries};
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::expect;
+use crate::results::manifest;
 use crate::results::store::Store;
-use crate::results::{manifest, summary};
 use crate::run::{self, Interrupt, Options, Shared};
 use crate::scenario::{Filter, Scenario, find};
 use crate::table;
@@ -48,7 +49,7 @@ fn all(args: &RunArgs, interrupt: &Interrupt) -> Result<Exit, Error> {
     let mut exit = Exit::Fine;
     let mut endings = Vec::new();
     for (index, scenario) in scenarios.iter().enumerate() {
-        let folder = folder(args, scenario, scenarios.len() > 1);
+        let folder = folder(args.out.as_deref(), scenario, scenarios.len() > 1);
         let clock = Instant::now();
         let mut ending = match one(args, scenario, &folder, interrupt, &shared) {
             Ok(ending) => ending,
@@ -90,17 +91,6 @@ fn apart(paths: &[PathBuf], scenarios: &[Scenario]) -> Result<(), Error> {
     Ok(())
 }
 
-/// Where a scenario's results go.
-fn folder(args: &RunArgs, scenario: &Scenario, several: bool) -> PathBuf {
-    match &args.out {
-        Some(out) if several => out.join(&scenario.name),
-        Some(out) => out.clone(),
-        None => ["results", "runs", &scenario.name, &manifest::id(scenario)]
-            .iter()
-            .collect(),
-    }
-}
-
 fn one(
     args: &RunArgs,
     scenario: &Scenario,
@@ -120,6 +110,8 @@ fn one(
         stop_after: args.stop_after,
     };
     let store = Store::open(folder, &manifest::id(scenario))?;
+    // What is there is known before the first cell is finished.
+    store.put("manifest.json", &manifest::manifest(scenario)?)?;
     let results = run::pool::run(scenario, &store, &options, interrupt, shared)?;
     let mut ending = Ending::new(scenario, Exit::Fine);
     ending.simulated = results.finished() - results.reused - results.shared;
@@ -136,25 +128,16 @@ fn one(
         return Ok(ending);
     }
 
-    let comparisons = entries::evaluate(scenario, &results)?;
+    let course = Course {
+        jobs,
+        began,
+        took: clock.elapsed(),
+    };
+    let Found {
+        comparisons,
+        rivals,
+    } = finish(scenario, &results, &store, course)?;
     let violations = expect::violations(scenario, &results);
-    store.put("containers.csv", &summary::containers(scenario, &results)?)?;
-    if scenario.file.run.series.is_some() {
-        store.put("series.csv", &summary::series(scenario, &results)?)?;
-    }
-    if scenario.file.run.cdf {
-        store.put("cdf.csv", &summary::cdf(scenario, &results)?)?;
-    }
-    let rivals = front::rivals(scenario, &results);
-    if let Some(front) = &scenario.file.front {
-        store.put("front.csv", &front::table(front, &rivals)?)?;
-    }
-    store.put("comparison.csv", &entries::table(scenario, &comparisons)?)?;
-    store.put("manifest.json", &manifest::manifest(scenario)?)?;
-    let took = clock.elapsed();
-    store.put("run.json", &manifest::run(&results, jobs, began, took)?)?;
-    // Last: where it is, everything is.
-    store.put("summary.csv", &summary::summary(scenario, &results)?)?;
 
     if !args.quiet {
         print(&table::cells(scenario, &results));

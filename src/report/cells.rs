@@ -152,6 +152,7 @@ mod tests {
     fn table(columns: &[&str], cells: &[&[&str]]) -> Tidy {
         let owned = |all: &[&str]| all.iter().map(|&text| text.to_owned()).collect();
         Tidy {
+            scenario: String::new(),
             columns: owned(columns),
             fields: Vec::new(),
             lines: cells

@@ -9,10 +9,12 @@ use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
+use toml::{Table, Value};
 
 use crate::error::Error;
 use crate::run::Results;
 use crate::scenario::Scenario;
+use crate::scenario::format::label;
 use crate::scenario::hex;
 use crate::scenario::pieces::Kind;
 use crate::scenario::recording::Series;
@@ -66,6 +68,7 @@ struct Manifest<'a> {
     columns: &'a BTreeMap<String, String>,
     workloads: BTreeMap<String, String>,
     pieces: BTreeMap<&'static str, BTreeMap<&'a str, Parameters<'a>>>,
+    scenario_file: Table,
 }
 
 /// One piece: all it says, before `columns`, and the files it is read from.
@@ -138,7 +141,31 @@ pub fn manifest(scenario: &Scenario) -> Result<Vec<u8>, Error> {
         columns: &scenario.file.columns,
         workloads,
         pieces,
+        scenario_file: scenario_file(scenario),
     })
+}
+
+/// The scenario file as it was run: with `--set` and `--filter` applied, without the
+/// pieces in it, which stand by themselves.
+fn scenario_file(scenario: &Scenario) -> Table {
+    let mut file = scenario.document.table().clone();
+    for kind in Kind::ALL {
+        file.remove(kind.name());
+    }
+    if let Some(Value::Table(matrix)) = file.get_mut("matrix") {
+        for (index, name) in scenario.columns.iter().enumerate() {
+            let kept: BTreeSet<&String> = scenario
+                .cells
+                .iter()
+                .map(|cell| &cell.labels[index])
+                .collect();
+            let values = scenario.file.matrix.get(name).into_iter();
+            let values = values.flat_map(|labels| labels.0.iter().cloned());
+            let values = values.filter(|value| kept.contains(&label(value)));
+            matrix.insert(name.clone(), Value::Array(values.collect()));
+        }
+    }
+    file
 }
 
 #[derive(Serialize)]

@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use tidegate_workloads::FileError;
 
 use crate::error::Error;
+use crate::results::manifest::CODE;
 
 /// What of `manifest.json` is needed to describe a run.
 #[derive(Clone, Debug, Deserialize)]
@@ -57,6 +58,13 @@ pub struct Code {
     pub commit: Option<String>,
     /// A hash of the sources that decide results.
     pub sources: String,
+}
+
+impl Code {
+    /// Whether it is the code of this process.
+    pub fn is_ours(&self) -> bool {
+        self.version == CODE.version && self.sources == CODE.sources
+    }
 }
 
 /// One piece of a scenario.
@@ -118,6 +126,8 @@ pub struct Compared {
 /// A tidy table: some of its columns say of which cell and seed a line is.
 #[derive(Clone, Debug, Default)]
 pub struct Tidy {
+    /// The scenario.
+    pub scenario: String,
     /// The matrix columns.
     pub columns: Vec<String>,
     /// The columns after the seed.
@@ -204,7 +214,10 @@ pub fn is_run(folder: &Path) -> bool {
 }
 
 /// Refuses what is not the folder of a whole run.
-fn whole(folder: &Path) -> Result<(), Error> {
+///
+/// # Errors
+/// When it is none.
+pub fn whole(folder: &Path) -> Result<(), Error> {
     let shown = folder.display();
     if !folder.is_dir() {
         return Err(Error::Usage(format!("{shown}: there is no such folder")));
@@ -237,7 +250,11 @@ pub fn compared(path: &Path) -> Result<Vec<Compared>, Error> {
         .collect()
 }
 
-fn json<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
+/// Reads a JSON file.
+///
+/// # Errors
+/// When it cannot be read, or does not hold a `T`.
+pub fn json<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
     serde_json::from_str(&text(path)?).map_err(|error| broken(path, error))
 }
 
@@ -247,10 +264,14 @@ fn text(path: &Path) -> Result<String, Error> {
 }
 
 fn broken(path: &Path, error: impl std::fmt::Display) -> Error {
-    FileError::new(path, error.to_string()).into()
+    Error::Results(FileError::new(path, error.to_string()).to_string())
 }
 
-fn tidy(path: &Path) -> Result<Tidy, Error> {
+/// Reads a tidy table.
+///
+/// # Errors
+/// When it cannot be read, or is none.
+pub fn tidy(path: &Path) -> Result<Tidy, Error> {
     let text = text(path)?;
     let mut reader = csv::Reader::from_reader(text.as_bytes());
     let head = reader.headers().map_err(|error| broken(path, error))?;
@@ -262,18 +283,24 @@ fn tidy(path: &Path) -> Result<Tidy, Error> {
             "line 1: expected `scenario`, the matrix columns, `seed`, and what is measured",
         ));
     };
-    let mut lines = Vec::new();
+    let (mut scenario, mut lines) = (String::new(), Vec::new());
     for record in reader.records() {
         let record = record.map_err(|error| broken(path, error))?;
+        if lines.is_empty() {
+            scenario = record.get(0).unwrap_or_default().to_owned();
+        }
         let owned = |range: std::ops::Range<usize>| {
             let fields = range.filter_map(|index| record.get(index));
             fields.map(str::to_owned).collect()
         };
         let number = record.get(seed).unwrap_or_default();
         let line = record.position().map_or(0, csv::Position::line);
-        let wrong = |_| FileError {
-            line: usize::try_from(line).ok(),
-            ..FileError::new(path, format!("`{number}` is no seed"))
+        let wrong = |_| {
+            let place = FileError {
+                line: usize::try_from(line).ok(),
+                ..FileError::new(path, format!("`{number}` is no seed"))
+            };
+            Error::Results(place.to_string())
         };
         lines.push(Line {
             labels: owned(1..seed),
@@ -282,6 +309,7 @@ fn tidy(path: &Path) -> Result<Tidy, Error> {
         });
     }
     Ok(Tidy {
+        scenario,
         columns: head[1..seed].to_vec(),
         fields: head[seed + 1..].to_vec(),
         lines,

@@ -62,6 +62,19 @@ impl Store {
         }
     }
 
+    /// The folder as it is, for reading; there may be none.
+    pub fn look(folder: &Path, id: &str) -> Store {
+        Store {
+            folder: folder.to_owned(),
+            id: id.to_owned(),
+        }
+    }
+
+    /// Whether a cell is there, without a look into it.
+    pub fn has(&self, cell: &Cell, seed: u64) -> bool {
+        self.folder.join(file_name(cell, seed)).is_file()
+    }
+
     /// Writes the file `name`, whole or not at all.
     ///
     /// # Errors

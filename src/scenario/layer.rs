@@ -190,6 +190,21 @@ impl Document {
         })
     }
 
+    /// A document that was written nowhere; `path` is only named in messages. Keys keep
+    /// the order of `table`.
+    pub fn made(path: &Path, table: Table) -> Document {
+        let layer = Layer {
+            table: table.clone(),
+            places: BTreeMap::new(),
+        };
+        Document {
+            path: path.to_owned(),
+            layers: vec![layer],
+            table,
+            text: None,
+        }
+    }
+
     /// The table at `keys` as a document of its own.
     pub fn below(&self, keys: &[String]) -> Option<Document> {
         let layers: Vec<Layer> = self

@@ -69,6 +69,9 @@ pub struct Cell {
     pub simulation: String,
     /// SHA-256 of everything above.
     pub hash: String,
+    /// What it is made of, with the SHA-256 of each: its pieces, `[limit]` and
+    /// `[run]`. Says why two cells differ.
+    pub parts: BTreeMap<String, String>,
 }
 
 /// What a cell runs, by the kind of its experiment.
@@ -132,6 +135,25 @@ impl Scenario {
     /// # Errors
     /// As [`load`](Scenario::load).
     pub fn resolve(document: Document, filter: &Filter) -> Result<Scenario, Error> {
+        Scenario::build(document, filter, |document| Library::new(document))
+    }
+
+    /// Resolves a scenario document that holds all its pieces itself, as a manifest
+    /// keeps it: no file of pieces is read.
+    ///
+    /// # Errors
+    /// As [`load`](Scenario::load).
+    pub fn restore(document: Document) -> Result<Scenario, Error> {
+        Scenario::build(document, &Filter::default(), |document| {
+            Library::closed(document)
+        })
+    }
+
+    fn build(
+        document: Document,
+        filter: &Filter,
+        library: fn(&Document) -> Library<'_>,
+    ) -> Result<Scenario, Error> {
         let file: ScenarioFile = document.decode()?;
         let columns = document.order(&["matrix"]);
         check::shape(&document, &file)?;
@@ -146,7 +168,7 @@ impl Scenario {
             document: &document,
             file: &file,
             seeds: &seeds,
-            library: Library::new(&document),
+            library: library(&document),
             documents: BTreeMap::new(),
             pieces: BTreeMap::new(),
             applications: BTreeMap::new(),
@@ -282,9 +304,11 @@ impl Resolver<'_> {
         }
 
         let mut hashes = Vec::new();
+        let mut parts = BTreeMap::new();
         let mut piece = |this: &mut Self, kind: Kind| -> Result<Arc<Document>, FileError> {
             let (name, at) = this.named(kind, columns, choice);
             let (mut document, mut hash) = this.piece(kind, &name, &at)?;
+            let part = format!("{} {name}", kind.name());
             if let Some(layers) = changes.remove(&kind) {
                 let changed = Arc::make_mut(&mut document);
                 layers.into_iter().for_each(|layer| changed.put(layer));
@@ -295,6 +319,7 @@ impl Resolver<'_> {
                     piece.files.extend(files);
                 }
             }
+            parts.insert(part, hash.clone());
             hashes.push(hash);
             Ok(document)
         };
@@ -304,15 +329,16 @@ impl Resolver<'_> {
                 let document = piece(self, *kind)?;
                 cell.read(*kind, Arc::unwrap_or_clone(document))?;
             }
-            let mut parts = vec!["continuum"];
-            parts.extend(hashes.iter().map(String::as_str));
-            let hash = digest(&parts);
+            let mut texts = vec!["continuum"];
+            texts.extend(hashes.iter().map(String::as_str));
+            let hash = digest(&texts);
             return Ok(Cell {
                 labels,
                 subject: Subject::Continuum(Box::new(cell.finish()?)),
                 recording: Recording::default(),
                 simulation: hash.clone(),
                 hash,
+                parts,
             });
         }
         let application = piece(self, Kind::Application)?;
@@ -336,6 +362,8 @@ impl Resolver<'_> {
             pieces: hashes.clone(),
         };
         let hash = digest(&[&json(&content)]);
+        parts.insert("[limit]".to_owned(), digest(&[&json(&limit)]));
+        parts.insert("[run]".to_owned(), digest(&[&json(&run)]));
 
         let policy = Policy::read(Arc::unwrap_or_clone(allocator))?;
         // The allocator as it was understood: two files may say the same.
@@ -373,6 +401,7 @@ impl Resolver<'_> {
             recording: recording::recording(&self.file.run),
             simulation,
             hash,
+            parts,
         })
     }
 

@@ -83,12 +83,25 @@ impl Kind {
 #[derive(Debug)]
 pub struct Library<'a> {
     scenario: &'a Document,
+    /// Whether the scenario holds all its pieces itself, whole.
+    closed: bool,
 }
 
 impl<'a> Library<'a> {
     /// Pieces as `scenario` sees them.
     pub fn new(scenario: &'a Document) -> Library<'a> {
-        Library { scenario }
+        Library {
+            scenario,
+            closed: false,
+        }
+    }
+
+    /// Pieces that are all in `scenario` itself: no file is looked for.
+    pub fn closed(scenario: &'a Document) -> Library<'a> {
+        Library {
+            scenario,
+            closed: true,
+        }
     }
 
     /// The piece of `kind` called `name`; `asked` is where it was asked for.
@@ -155,7 +168,11 @@ impl<'a> Library<'a> {
 
     fn file(&self, kind: Kind, name: &str) -> Option<PathBuf> {
         // A name, not a path: what a scenario can read is in its folders.
-        if name.is_empty() || name.starts_with('.') || name.contains(['/', '\\', '\0']) {
+        if self.closed
+            || name.is_empty()
+            || name.starts_with('.')
+            || name.contains(['/', '\\', '\0'])
+        {
             return None;
         }
         self.folders(kind)

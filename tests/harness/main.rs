@@ -3,6 +3,7 @@
 mod arbitrary;
 mod broken;
 mod commands;
+mod compare;
 mod comparison;
 mod coverage;
 mod determinism;
@@ -12,6 +13,7 @@ mod resume;
 mod shared;
 mod shipped;
 mod sources;
+mod verify;
 mod wire;
 
 /// What runs before the build is code too.

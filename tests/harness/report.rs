@@ -176,7 +176,7 @@ fn what_is_no_whole_run_is_refused() {
     );
     fs::write(parts.join("summary.csv"), broken).unwrap();
     let done = tidegate(&["report", text(&parts)]);
-    assert_eq!(done.code, 3);
+    assert_eq!(done.code, 4);
     assert!(
         done.stderr.contains("summary.csv:2: `x` is no seed"),
         "{}",

@@ -1,0 +1,64 @@
+//! The tables of a run whose cells are all there.
+
+use std::time::{Duration, SystemTime};
+
+use crate::compare::front::{self, Rival};
+use crate::compare::{Comparisons, entries};
+use crate::error::Error;
+use crate::results::store::Store;
+use crate::results::{manifest, summary};
+use crate::run::Results;
+use crate::scenario::Scenario;
+
+/// What was found while the tables were made.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// Our figures beside published ones.
+    pub comparisons: Comparisons,
+    /// The rivals of a `[front]`.
+    pub rivals: Vec<Rival>,
+}
+
+/// How a run went.
+#[derive(Clone, Copy, Debug)]
+pub struct Course {
+    /// Threads.
+    pub jobs: usize,
+    /// When it began.
+    pub began: SystemTime,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// Writes the tables of `results`, which are complete, into `store`; the summary
+/// last: where it is, everything is.
+///
+/// # Errors
+/// When the system refuses.
+pub fn finish(
+    scenario: &Scenario,
+    results: &Results,
+    store: &Store,
+    course: Course,
+) -> Result<Found, Error> {
+    let comparisons = entries::evaluate(scenario, results)?;
+    store.put("containers.csv", &summary::containers(scenario, results)?)?;
+    if scenario.file.run.series.is_some() {
+        store.put("series.csv", &summary::series(scenario, results)?)?;
+    }
+    if scenario.file.run.cdf {
+        store.put("cdf.csv", &summary::cdf(scenario, results)?)?;
+    }
+    let rivals = front::rivals(scenario, results);
+    if let Some(front) = &scenario.file.front {
+        store.put("front.csv", &front::table(front, &rivals)?)?;
+    }
+    store.put("comparison.csv", &entries::table(scenario, &comparisons)?)?;
+    let run = manifest::run(results, course.jobs, course.began, course.took)?;
+    store.put("run.json", &run)?;
+    store.put("summary.csv", &summary::summary(scenario, results)?)?;
+    Ok(Found {
+        comparisons,
+        rivals,
+    })
+}
