@@ -181,7 +181,7 @@ fn without_a_controller(hierarchies: &Hierarchies) {
     let scratch = Scratch::new(hierarchies, "alone");
     let group = scratch.group();
     let mut probe = Probe::start();
-    let lease = Span::from_millis(300);
+    let lease = Span::from_secs(1);
     probe.session(ALL, None, lease);
     let mut load = Load::start(&group, &["touch", "16", "64"]);
     assert_eq!(load.line(), "touched 16");
@@ -190,11 +190,7 @@ fn without_a_controller(hierarchies: &Hierarchies) {
     probe.admit_added(A, own);
     load.go();
     // It is asked for and nobody answers; then it goes on without.
-    let seen = probe.watch(Duration::from_millis(200));
-    assert!(
-        seen.iter()
-            .any(|seen| matches!(seen, Observation::OutOfMemory { .. }))
-    );
+    probe.see("to be asked", asked);
     assert!(load.runs());
     probe.notice("to be alone", |notice| {
         matches!(notice, Notice::Alone).then_some(())
@@ -230,7 +226,7 @@ fn without_a_controller(hierarchies: &Hierarchies) {
     let begun = Instant::now();
     assert!(load.is_killed(PATIENCE));
     let waited = begun.elapsed();
-    assert!((200..1_000).contains(&waited.as_millis()), "{waited:?}");
+    assert!((500..4_000).contains(&waited.as_millis()), "{waited:?}");
 }
 
 /// The out-of-memory event in an observation.
@@ -469,6 +465,8 @@ fn escra_rescues(hierarchies: &Hierarchies) {
     });
     load.go();
     assert!(load.line().starts_with("whole true"));
+    // It stood still for each grant of 19.5 MiB.
+    assert!(load.stalls().len() >= 6);
     assert!(load.ends_well(PATIENCE));
     controller.stop();
     assert!(!kills.load(Ordering::Relaxed));

@@ -100,20 +100,24 @@ fn a_quota_throttles(hierarchies: &Hierarchies) {
 
 fn removing_a_group_kills_what_is_in_it(hierarchies: &Hierarchies) {
     let scratch = Scratch::new(hierarchies, "removed");
-    let group = scratch.group();
-    let inner = Group::create(hierarchies, &format!("{}/inner", scratch.path)).unwrap();
-    let mut outside = Load::start(&group, &["idle"]);
-    let mut inside = Load::start(&inner, &["burn", "1"]);
+    // Version 2 has processes in the innermost groups only.
+    let inner = |name: &str| {
+        let path = format!("{}/{name}", scratch.path);
+        Group::create(hierarchies, &path).unwrap()
+    };
+    let (group, deep) = (inner("one"), inner("two/three"));
+    let mut idle = Load::start(&group, &["idle"]);
+    let mut busy = Load::start(&deep, &["burn", "1"]);
     let all = hierarchies.processes(&scratch.path).unwrap();
     assert_eq!(all.len(), 2);
-    group.remove().unwrap();
-    assert!(outside.is_killed(PATIENCE) && inside.is_killed(PATIENCE));
+    hierarchies.remove(&scratch.path).unwrap();
+    assert!(idle.is_killed(PATIENCE) && busy.is_killed(PATIENCE));
     for directory in hierarchies.directories(&scratch.path) {
         assert!(!directory.exists(), "{}", directory.display());
     }
-    assert!(inner.cpu_usage().unwrap_err().is_gone());
+    assert!(group.cpu_usage().unwrap_err().is_gone());
     // Once more is fine.
-    hierarchies.remove(&scratch.path).unwrap();
+    group.remove().unwrap();
 }
 
 fn groups_around_follow(hierarchies: &Hierarchies) {

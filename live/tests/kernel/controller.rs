@@ -5,8 +5,10 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tidegate_core::{Allocator, Delivery, HostId, Observation, Span};
+use tidegate_live::agent::link::MakeHalf;
 use tidegate_live::agent::{Config, Handle, Host, Notice, Request, Session, Wants};
 
+const HOST: HostId = HostId(0);
 /// How often a controller shows that it is there.
 const SIGN: Duration = Duration::from_millis(50);
 
@@ -20,12 +22,12 @@ impl Controller {
     /// Starts an agent, and a controller with the policy that `make` makes. Each notice
     /// goes to `watch` first.
     pub(crate) fn start(
-        make: impl FnOnce() -> Box<dyn Allocator> + Send + 'static,
+        make: impl Fn() -> Box<dyn Allocator> + Clone + Send + 'static,
         lease: Span,
         mut watch: impl FnMut(&Notice) + Send + 'static,
     ) -> Controller {
         let (sender, notices) = channel();
-        let config = Config::new(HostId(0));
+        let config = Config::new(HOST);
         let clock = config.clock;
         let agent = Host::start(config, move |notice| {
             watch(&notice);
@@ -34,15 +36,20 @@ impl Controller {
         let agent = agent.unwrap();
         // The agent's thread must not hold the last handle of itself.
         let handle = agent.clone();
-        let thread = std::thread::spawn(move || {
+        let work = move || {
             let mut policy = Delivery::new(make());
+            // The half is made on the agent's thread, of an equal policy.
+            policy.host_half(HOST);
+            let half: MakeHalf = Box::new(move || make().host_half(HOST));
             handle.send(Request::Session(Session {
                 wants: Wants::of(&policy),
-                half: None,
+                half: Some(half),
                 lease,
             }));
-            work(&mut policy, &notices, &handle, || clock.now());
-        });
+            run(&mut policy, &notices, &handle, || clock.now());
+        };
+        let thread = std::thread::Builder::new().name("controller".into());
+        let thread = thread.spawn(work).unwrap();
         Controller { agent, thread }
     }
 
@@ -53,7 +60,7 @@ impl Controller {
     }
 }
 
-fn work(
+fn run(
     policy: &mut dyn Allocator,
     notices: &Receiver<Notice>,
     agent: &Handle,

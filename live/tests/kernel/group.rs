@@ -37,7 +37,11 @@ impl Scratch {
 impl Drop for Scratch {
     fn drop(&mut self) {
         let (parent, _) = self.path.split_once('/').unwrap();
-        let removed = self.hierarchies.remove(parent);
+        let removed = self.hierarchies.remove(&self.path);
+        // With the last of them.
+        for directory in self.hierarchies.directories(parent) {
+            let _ = std::fs::remove_dir(directory);
+        }
         if !std::thread::panicking() {
             removed.unwrap();
         }
@@ -85,6 +89,16 @@ impl Load {
         let mut line = String::new();
         self.output.read_line(&mut line).unwrap();
         line.trim_end().to_owned()
+    }
+
+    /// When a process that touched memory stood still, from the line after its last.
+    pub(crate) fn stalls(&mut self) -> Vec<(u64, u64)> {
+        let line = self.line();
+        let stalls = line.split_whitespace().filter_map(|stall| {
+            let (from, to) = stall.split_once('-')?;
+            Some((from.parse().ok()?, to.parse().ok()?))
+        });
+        stalls.collect()
     }
 
     /// Whether it ends by itself and well within `patience`.

@@ -2,10 +2,11 @@
 
 use std::io::BufRead;
 use std::process::ExitCode;
-use std::time::Instant;
 
 const MIB: usize = 1 << 20;
 const PAGE: usize = 4096;
+/// A page that takes longer was waited for.
+const STALL_NS: u64 = 50_000;
 
 /// Runs the load that the arguments name, once a line comes in.
 pub(crate) fn run(mut arguments: impl Iterator<Item = String>) -> ExitCode {
@@ -16,6 +17,9 @@ pub(crate) fn run(mut arguments: impl Iterator<Item = String>) -> ExitCode {
     match (kind.as_str(), numbers.as_slice()) {
         ("burn", &[threads]) => burn(threads),
         ("touch", &[first, total]) => touch(first, total),
+        ("tick", &[interval]) => loop {
+            std::thread::sleep(std::time::Duration::from_millis(interval as u64));
+        },
         ("idle", _) => loop {
             std::thread::park();
         },
@@ -39,27 +43,41 @@ fn burn(threads: usize) {
 }
 
 /// Touches `first` MiB and says so, then, after another line, more until it has `total`,
-/// page by page from user mode. Then checks every page, and says how long it stood still
-/// at most.
+/// page by page from user mode. Then checks every page, and says when it stood still:
+/// from when to when, as [`now`] tells.
 fn touch(first: usize, total: usize) {
     // One mapping, made at once: later only faults need memory, no system calls.
     let mut memory: Vec<u8> = Vec::with_capacity(total * MIB);
+    let mut stalls: Vec<(u64, u64)> = Vec::with_capacity(1 << 16);
+    // Touched before it counts.
+    stalls.resize(1 << 16, (1, 1));
+    stalls.clear();
     grow(&mut memory, first * MIB);
     println!("touched {first}");
     let mut line = String::new();
     let _ = std::io::stdin().lock().read_line(&mut line);
-    let mut longest = 0;
     while memory.len() < total * MIB {
-        let before = Instant::now();
+        let before = now();
         let next = memory.len() + PAGE;
         grow(&mut memory, next);
-        longest = longest.max(before.elapsed().as_micros());
+        let after = now();
+        if after - before > STALL_NS && stalls.len() < stalls.capacity() {
+            stalls.push((before, after));
+        }
     }
     let whole = memory
         .chunks(PAGE)
         .enumerate()
         .all(|(page, bytes)| bytes.iter().all(|&byte| byte == mark(page)));
-    println!("whole {whole} longest_us {longest}");
+    println!("whole {whole}");
+    let stalls = stalls.iter().map(|(from, to)| format!("{from}-{to}"));
+    println!("{}", stalls.collect::<Vec<_>>().join(" "));
+}
+
+/// Nanoseconds of the kernel's monotonic clock, the same for all processes.
+pub(crate) fn now() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
 }
 
 fn grow(memory: &mut Vec<u8>, to: usize) {
