@@ -22,8 +22,8 @@ const LEAST: Span = Span::from_millis(1);
 const MOST: Span = Span::from_millis(10);
 /// The most while it is idle. Ours.
 const MOST_IDLE: Span = Span::from_millis(20);
-/// What is due so soon is looked at together with what is due now. Ours.
-const TOGETHER: Span = Span::from_micros(500);
+/// Looks that have time fall on multiples of this, so that one turn serves many. Ours.
+const GRID: Span = Span::from_millis(2);
 
 /// What is known of how a container runs through its quota.
 #[derive(Clone, Copy, Debug, Default)]
@@ -34,8 +34,6 @@ pub(super) struct ThrottleWatch {
     told: bool,
     looked: Time,
     used: Span,
-    /// The time to the next look if it stays idle.
-    idle: Span,
 }
 
 impl ThrottleWatch {
@@ -57,9 +55,7 @@ impl ThrottleWatch {
             return (news, MOST);
         }
         if used == Span(0) {
-            self.idle = (self.idle * 2).max(LEAST).min(MOST_IDLE);
-        } else {
-            self.idle = LEAST;
+            return (false, MOST_IDLE);
         }
         // In time of the clock: CPU time over the rate, in cores.
         let spare = (left - NEARLY).0;
@@ -67,9 +63,17 @@ impl ThrottleWatch {
             true => u128::from(spare) * u128::from(time.0) / u128::from(used.0),
             false => u128::from(spare),
         };
-        let wait = Span(lasts as u64).max(LEAST).min(MOST);
-        (false, wait.max(self.idle))
+        (false, Span(lasts as u64).max(LEAST).min(MOST))
     }
+}
+
+/// When a look is due in `wait`: never later than that.
+fn on_grid(now: Time, wait: Span) -> Time {
+    let due = now + wait;
+    if wait < GRID * 2 {
+        return due;
+    }
+    Time(due.0 - due.0 % GRID.0)
 }
 
 impl Host {
@@ -86,7 +90,7 @@ impl Host {
         if self.throttles.next().is_none_or(|time| time > now) || self.lease.is_alone() {
             return;
         }
-        while let Some(id) = self.throttles.take_due(now + TOGETHER) {
+        while let Some(id) = self.throttles.take_due(now) {
             self.look_for_throttle(id);
         }
         self.work_off();
@@ -107,7 +111,7 @@ impl Host {
         };
         let left = member.cpu.left(quota.over(PERIOD), usage);
         let (throttled, wait) = member.throttle.look(now, usage, left);
-        self.throttles.set(id, Some(now + wait));
+        self.throttles.set(id, Some(on_grid(now, wait)));
         if throttled {
             self.tell_throttle(id, usage);
         }
@@ -159,12 +163,15 @@ mod tests {
     #[test]
     fn who_is_idle_is_looked_at_less_often() {
         let mut watch = ThrottleWatch::default();
-        let mut waits = Vec::new();
-        for n in 0..6 {
-            waits.push(watch.look(at(100 * n), MS(0), MS(4)).1);
-        }
-        assert_eq!(waits, [1, 2, 4, 8, 16, 20].map(MS));
-        // And as often as before once it runs.
-        assert_eq!(watch.look(at(600), MS(1), MS(4)), (false, MS(1)));
+        assert_eq!(watch.look(at(100), MS(0), MS(8)), (false, MS(20)));
+        assert_eq!(watch.look(at(120), MS(1), MS(8)), (false, MS(5)));
+    }
+
+    #[test]
+    fn looks_that_have_time_are_together_and_never_late() {
+        assert_eq!(on_grid(at(1), MS(20)), at(20));
+        assert_eq!(on_grid(at(2), MS(20)), at(22));
+        assert_eq!(on_grid(at(1), MS(4)), at(4));
+        assert_eq!(on_grid(at(1), MS(3)), at(4));
     }
 }

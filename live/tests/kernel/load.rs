@@ -17,9 +17,7 @@ pub(crate) fn run(mut arguments: impl Iterator<Item = String>) -> ExitCode {
     match (kind.as_str(), numbers.as_slice()) {
         ("burn", &[threads]) => burn(threads),
         ("touch", &[first, total]) => touch(first, total),
-        ("tick", &[interval]) => loop {
-            std::thread::sleep(std::time::Duration::from_millis(interval as u64));
-        },
+        ("tick", &[interval_ms, burn_us]) => tick(interval_ms as u64, burn_us as u64),
         ("idle", _) => loop {
             std::thread::park();
         },
@@ -40,6 +38,15 @@ fn burn(threads: usize) {
             });
         }
     });
+}
+
+/// Burns CPU for a moment, again and again.
+fn tick(interval_ms: u64, burn_us: u64) -> ! {
+    loop {
+        let until = now() + burn_us * 1_000;
+        while now() < until {}
+        std::thread::sleep(std::time::Duration::from_millis(interval_ms));
+    }
 }
 
 /// Touches `first` MiB and says so, then, after another line, more until it has `total`,
