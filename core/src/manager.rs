@@ -300,12 +300,7 @@ impl Manager {
     }
 
     fn lost(&mut self, now: Time, id: InstanceId, out: &mut Vec<ManagerCommand>) {
-        self.with_part(now, id.part, out, |step| {
-            let phase = step.part().instance(id.generation).map(|i| i.phase);
-            if phase.is_some_and(|phase| phase != Phase::Terminating) {
-                step.terminate(id.generation);
-            }
-        });
+        self.with_part(now, id.part, out, |step| step.lost(id.generation));
     }
 
     fn delivered(

@@ -58,6 +58,9 @@ pub struct Part {
     pub(crate) failures: u32,
     /// Moves in a row that did not help.
     pub(crate) moves: u32,
+    /// Instances in a row that were lost soon after they had become ready.
+    #[serde(default)]
+    pub(crate) losses: u32,
     /// No placement before this.
     pub(crate) not_before: Time,
     /// Whether no resource could have it at its last placement. It need not wait
@@ -79,6 +82,9 @@ pub struct Instance {
     pub(crate) generation: u32,
     pub(crate) resource: ResourceId,
     pub(crate) phase: Phase,
+    /// When it entered its phase.
+    #[serde(default)]
+    pub(crate) since: Time,
     pub(crate) pending: Option<Pending>,
 }
 
@@ -193,6 +199,7 @@ impl Part {
             avoid: Vec::new(),
             failures: 0,
             moves: 0,
+            losses: 0,
             not_before: Time::ZERO,
             unplaced: false,
             moved: None,
@@ -292,13 +299,14 @@ impl Instance {
     /// # Panics
     ///
     /// If the edge is not legal: the manager itself would be wrong.
-    pub(crate) fn advance(&mut self, next: Phase) {
+    pub(crate) fn advance(&mut self, next: Phase, now: Time) {
         assert!(
             self.phase.may_become(next),
             "{:?} must not become {next:?}",
             self.phase
         );
         self.phase = next;
+        self.since = now;
         self.pending = None;
     }
 }

@@ -11,7 +11,9 @@ use std::collections::BTreeMap;
 use super::config::Config;
 use super::message::{Event, ManagerCommand};
 use crate::deployment::state::{Deployment, Desired, Instance, Part, Pending};
-use crate::deployment::{Action, OnFailure, OperationKey, Outcome, PartSpec, Phase, Reply, Verb};
+use crate::deployment::{
+    Action, OnFailure, Operation, OperationKey, Outcome, PartSpec, Phase, Reply, Verb,
+};
 use crate::id::{EnsembleId, InstanceId, PartId, ResourceId};
 use crate::placement::Ensemble;
 use crate::placement::inventory::{Inventory, Occupant};
@@ -131,20 +133,27 @@ impl Step<'_> {
         let Some(pending) = self.part_mut().pending_mut(key) else {
             return;
         };
-        let attempt = pending.operation.attempt;
-        if let Action::Instance { verb, instance, .. } = pending.operation.action {
+        let Operation {
+            attempt, action, ..
+        } = pending.operation;
+        if let Action::Instance { verb, instance, .. } = action {
+            let generation = instance.generation;
             match verb {
-                Verb::Deploy | Verb::Start if refused || attempt >= retry.attempts => {
-                    return self.give_up(instance.generation);
+                Verb::Deploy | Verb::Start
+                    if refused || attempt >= retry.attempts || self.has_turned_bad(generation) =>
+                {
+                    return self.give_up(generation);
                 }
                 // What has not drained by now is cut off.
-                Verb::Drain => return self.terminate(instance.generation),
+                Verb::Drain => return self.terminate(generation),
                 // The rest must come to an end: it is tried for ever.
                 _ => {}
             }
         }
-        pending.sent = false;
-        pending.due = now + retry.wait(attempt, seed(key));
+        if let Some(pending) = self.part_mut().pending_mut(key) {
+            pending.sent = false;
+            pending.due = now + retry.wait(attempt, seed(key));
+        }
     }
 
     /// An instance cannot be made or started: another resource is tried.
@@ -156,6 +165,59 @@ impl Step<'_> {
         self.terminate(generation);
         self.avoid(resource);
         self.count_failure();
+    }
+
+    /// Whether nobody would be placed any more where an instance is to be made: it
+    /// is known to be down, or to violate an objective.
+    fn has_turned_bad(&self, generation: u32) -> bool {
+        let Some(instance) = self.part().instance(generation) else {
+            return false;
+        };
+        let objectives = self.deployment.objectives_of(self.index);
+        !self
+            .inventory
+            .is_fit(instance.resource, objectives, self.now)
+    }
+
+    /// An instance is gone, though nobody wanted that. The first time it is replaced
+    /// at once. One that is lost on its way, or not long after the one before, says
+    /// something of its resource: that is avoided, and the part waits longer each
+    /// time, so that what crashes again and again is not started again and again.
+    pub(super) fn lost(&mut self, generation: u32) {
+        let (now, placing, retry) = (self.now, self.config.placing, self.config.retry);
+        let Some(instance) = self.part().instance(generation) else {
+            return;
+        };
+        let (resource, phase) = (instance.resource, instance.phase);
+        let lasted = now.since(instance.since);
+        match phase {
+            Phase::Terminating | Phase::Terminated => return,
+            Phase::Deploying | Phase::Starting => return self.give_up(generation),
+            Phase::Draining => return self.terminate(generation),
+            Phase::Deployed | Phase::Running | Phase::Stopping => self.terminate(generation),
+        }
+        let id = self.id();
+        let part = self.part_mut();
+        part.losses = if lasted < placing.rest {
+            part.losses.saturating_add(1)
+        } else {
+            1
+        };
+        let losses = part.losses;
+        if losses == 1 {
+            return;
+        }
+        let rests = losses.is_multiple_of(placing.attempts);
+        let wait = if rests {
+            placing.rest
+        } else {
+            retry.wait(losses - 1, seed(OperationKey { part: id, step: 0 }))
+        };
+        part.not_before = now + wait;
+        self.avoid(resource);
+        if rests {
+            self.tell(Event::Resting(id));
+        }
     }
 
     /// The part keeps away from a resource for a while.
@@ -193,6 +255,7 @@ impl Step<'_> {
 
     /// Makes a new instance on a resource that has been chosen.
     pub(super) fn create(&mut self, resource: ResourceId) {
+        let now = self.now;
         let part = self.part_mut();
         let generation = part.generation;
         part.generation += 1;
@@ -200,6 +263,7 @@ impl Step<'_> {
             generation,
             resource,
             phase: Phase::Deploying,
+            since: now,
             pending: None,
         });
         let id = self.instance_id(generation);
@@ -249,12 +313,12 @@ impl Step<'_> {
 
     /// An instance enters its next phase.
     pub(super) fn advance(&mut self, generation: u32, next: Phase) {
-        let id = self.instance_id(generation);
+        let (id, now) = (self.instance_id(generation), self.now);
         let Some(instance) = self.part_mut().instance_mut(generation) else {
             return;
         };
         let resource = instance.resource;
-        instance.advance(next);
+        instance.advance(next, now);
         self.tell(Event::Instance(id, next));
         match next {
             Phase::Deploying => {}

@@ -85,6 +85,23 @@ impl Inventory {
         query.objectives.iter().position(unmet).map(Why::Objective)
     }
 
+    /// Whether a resource is there, not known to be down, and meets all objectives.
+    pub(crate) fn is_fit<'a>(
+        &self,
+        id: ResourceId,
+        objectives: impl IntoIterator<Item = &'a Objective>,
+        now: Time,
+    ) -> bool {
+        let Some(entry) = self.entry(id) else {
+            return false;
+        };
+        let down = entry.readings.get(Metric::Up, now, self.stale_after) == Some(0.0);
+        !(self.placing.aware && down)
+            && objectives
+                .into_iter()
+                .all(|objective| self.meets(entry, objective, now))
+    }
+
     /// Whether a resource meets an objective, as far as can be said before a part
     /// is there: metrics of instances have no values yet.
     pub(super) fn meets(&self, entry: &Entry, objective: &Objective, now: Time) -> bool {

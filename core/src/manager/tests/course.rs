@@ -392,6 +392,7 @@ fn what_an_earlier_attempt_came_to_says_nothing_of_this_one() {
     // No answer in time, and then not at once again.
     for _ in 0..2 {
         world.now = world.manager.next_wake().unwrap();
+        world.measure();
         world.wake();
     }
     assert_eq!(world.commands[0].attempt, 2);
@@ -458,5 +459,78 @@ fn a_move_ends_only_when_the_router_has_confirmed() {
     };
     assert_eq!(moves(&world), 1);
     world.pass(Span::from_secs(90));
+    world.check_at_rest();
+}
+
+#[test]
+fn what_is_lost_again_and_again_is_replaced_ever_later_and_elsewhere() {
+    let mut world = functions(Config::default(), 1);
+    world.deploy(1, deployment(vec![part(PartKind::Function)]));
+    let mut placed = Vec::new();
+    for generation in 0..8 {
+        while !world.instances.contains_key(&instance(generation)) {
+            world.pass(Span::from_millis(100));
+        }
+        placed.push(world.now);
+        world.deliver_all();
+        world.harmed.insert(instance(generation));
+        world.tell(ManagerObservation::Lost(instance(generation)));
+    }
+    let waits: Vec<f64> = placed
+        .windows(2)
+        .map(|pair| pair[1].since(pair[0]).as_secs_f64())
+        .collect();
+    // Once at once; then the only resource is avoided for a minute each time.
+    assert!(waits[0] < 0.2, "{waits:?}");
+    assert!(waits[1..].iter().all(|&wait| wait >= 60.0), "{waits:?}");
+    // What has lasted is replaced at once again.
+    world.pass(Span::from_secs(300));
+    let newest = world.manager.deployment(ID).unwrap().parts[0].generation;
+    let before = world.now;
+    world.harmed.insert(instance(newest - 1));
+    world.tell(ManagerObservation::Lost(instance(newest - 1)));
+    world.deliver_all();
+    assert!(world.instances.contains_key(&instance(newest)));
+    assert_eq!(world.now, before);
+}
+
+#[test]
+fn the_second_loss_sends_a_part_elsewhere() {
+    let mut world = functions(Config::default(), 2);
+    world.deploy(1, deployment(vec![part(PartKind::Function)]));
+    world.deliver_all();
+    // Nothing is left of the first on its resource when the second is placed.
+    let on = |world: &World, generation| world.instances[&instance(generation)].resource;
+    let lose = |world: &mut World, generation| {
+        world.harmed.insert(instance(generation));
+        world.tell(ManagerObservation::Lost(instance(generation)));
+        world.deliver_all();
+        world.pass(Span::from_secs(5));
+    };
+    lose(&mut world, 0);
+    let second = on(&world, 1);
+    lose(&mut world, 1);
+    assert_ne!(on(&world, 2), second);
+}
+
+#[test]
+fn a_deployment_that_fails_where_nobody_would_be_placed_any_more_is_given_up() {
+    let mut world = functions(Config::default(), 2);
+    world.deploy(1, deployment(vec![part(PartKind::Function)]));
+    let operation = world.commands.remove(0);
+    world.slow.insert(ResourceId(0));
+    world.measure();
+    world.carry_out(operation, Outcome::Failed);
+    let reply = world.replies.remove(0);
+    world.tell(ManagerObservation::Reply(reply));
+    world.pass(Span::from_secs(5));
+    assert_eq!(world.instances[&instance(1)].resource, ResourceId(1));
+    // Where it still would be, the same is tried again.
+    let mut world = functions(Config::default(), 2);
+    world.deploy(1, deployment(vec![part(PartKind::Function)]));
+    let operation = world.commands.remove(0);
+    world.carry_out(operation, Outcome::Failed);
+    world.pass(Span::from_secs(5));
+    assert!(!world.instances.contains_key(&instance(1)));
     world.check_at_rest();
 }

@@ -30,7 +30,11 @@ enum Fault {
     LosePost(usize),
     Pass(u64),
     Slow(u32),
+    /// The resource to which a function's calls go.
+    SlowWhereServed(u32),
     Fast(u32),
+    /// Everything works for a while.
+    Settle(u64),
     /// Nothing is measured of a resource any more.
     Silence(u32),
     Hear(u32),
@@ -65,7 +69,9 @@ fn fault() -> impl Strategy<Value = Fault> {
         2 => n.prop_map(Fault::LosePost),
         12 => (0u64..20_000).prop_map(Fault::Pass),
         4 => (0u32..RESOURCES).prop_map(Fault::Slow),
+        4 => (0u32..DEPLOYMENTS).prop_map(Fault::SlowWhereServed),
         3 => (0u32..RESOURCES).prop_map(Fault::Fast),
+        3 => (0u64..10_000).prop_map(Fault::Settle),
         2 => (0u32..RESOURCES).prop_map(Fault::Silence),
         2 => (0u32..RESOURCES).prop_map(Fault::Hear),
         3 => (0u32..3, any::<bool>()).prop_map(|(id, start)| Fault::SetStart(id, start)),
@@ -215,6 +221,18 @@ fn apply(world: &mut World, fault: Fault) {
             world.slow.insert(ResourceId(id));
             world.measure();
         }
+        Fault::SlowWhereServed(id) => {
+            let part = PartId {
+                deployment: DeploymentId(id),
+                index: 0,
+            };
+            let to = world.routes.get(&part).and_then(|route| route.1);
+            if let Some(to) = to {
+                world.slow.insert(world.instances[&to].resource);
+                world.measure();
+            }
+        }
+        Fault::Settle(ms) => world.pass(Span::from_millis(ms)),
         Fault::Fast(id) => {
             world.slow.remove(&ResourceId(id));
             world.measure();

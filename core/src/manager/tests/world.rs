@@ -102,6 +102,10 @@ pub(super) struct World {
     /// What the receiver of alerts has got, and how often.
     pub(super) received: BTreeMap<(AlertId, AlertState), u32>,
     pub(super) asked: BTreeMap<DeploymentId, DeploymentSpec>,
+    /// When each attempt of an operation was last sent.
+    attempts: BTreeMap<(OperationKey, u32), Time>,
+    /// Those of which the manager was told that they came to nothing.
+    failed: BTreeSet<(OperationKey, u32)>,
     pub(super) ending: BTreeSet<DeploymentId>,
 }
 
@@ -129,6 +133,8 @@ impl World {
             switches: BTreeMap::new(),
             received: BTreeMap::new(),
             asked: BTreeMap::new(),
+            attempts: BTreeMap::new(),
+            failed: BTreeSet::new(),
             ending: BTreeSet::new(),
         };
         for resource in resources {
@@ -162,6 +168,9 @@ impl World {
                     members.remove(resource);
                 }
             }
+            ManagerObservation::Reply(reply) if reply.outcome != Outcome::Done => {
+                self.failed.insert((reply.key, reply.attempt));
+            }
             _ => {}
         }
         let mut out = Vec::new();
@@ -173,6 +182,11 @@ impl World {
     /// As [`tell`](World::tell), but the manager crashes before anything is sent,
     /// with only the first records written down.
     pub(super) fn tell_and_crash(&mut self, what: ManagerObservation, records: usize) {
+        if let ManagerObservation::Reply(reply) = &what
+            && reply.outcome != Outcome::Done
+        {
+            self.failed.insert((reply.key, reply.attempt));
+        }
         self.manager.observe(self.now, &what, &mut Vec::new());
         self.write_down(records);
         self.crash();
@@ -189,6 +203,7 @@ impl World {
         self.manager = Manager::restore(self.config, records, self.now, &mut out).unwrap();
         self.write_down(usize::MAX);
         self.check_disk();
+        self.check_resumed(&out);
         self.send(out);
         self.measure();
     }
@@ -224,13 +239,19 @@ impl World {
     fn send(&mut self, out: Vec<ManagerCommand>) {
         for command in out {
             match command {
-                ManagerCommand::Operate(operation) => self.commands.push(operation),
+                ManagerCommand::Operate(operation) => {
+                    self.check_attempt(&operation);
+                    let Operation { key, attempt, .. } = operation;
+                    self.attempts.insert((key, attempt), self.now);
+                    self.commands.push(operation);
+                }
                 ManagerCommand::Notify(alert) => self.posts.push(alert),
                 ManagerCommand::Tell(event) => {
                     if let Event::Refused(id, _) = event {
                         self.asked.remove(&id);
                     }
                     self.check_placed(&event);
+                    self.check_route_is_known(&event);
                     self.events.push((self.now, event));
                 }
             }

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{State, World, subject};
-use crate::deployment::{DeploymentPhase, OnFailure, Phase};
+use crate::deployment::{DeploymentPhase, OnFailure, Operation, Phase};
 use crate::id::{InstanceId, PartId, ResourceId};
-use crate::manager::Event;
+use crate::manager::step::timeout;
+use crate::manager::{Event, ManagerCommand};
 use crate::placement::PartKind;
 use crate::slo::{Alert, AlertState};
 
@@ -30,6 +31,47 @@ impl World {
             let members = &self.members[&ensemble];
             assert!(members.contains(&choice.resource), "{instance} is outside");
         }
+    }
+
+    /// An operation is tried again only when the attempt before has failed or its
+    /// time is over: what an earlier one came to says nothing of it.
+    pub(super) fn check_attempt(&self, operation: &Operation) {
+        let before = (operation.key, operation.attempt - 1);
+        if before.1 == 0 || self.failed.contains(&before) {
+            return;
+        }
+        let sent = self.attempts[&before];
+        assert!(
+            self.now >= sent + timeout(&self.config, &operation.action),
+            "{operation:?} although the attempt before is under way"
+        );
+    }
+
+    /// A manager that comes back sends all that is under way.
+    pub(super) fn check_resumed(&self, out: &[ManagerCommand]) {
+        for id in self.manager.deployments() {
+            let deployment = self.manager.deployment(id).unwrap();
+            let pending = deployment.parts.iter().flat_map(|part| part.pending());
+            for pending in pending.filter(|pending| pending.sent) {
+                let again = ManagerCommand::Operate(pending.operation);
+                assert!(out.contains(&again), "{pending:?} is not sent again");
+            }
+        }
+    }
+
+    /// Where calls go is known when a part is moved, and when what had calls is
+    /// drained.
+    pub(super) fn check_route_is_known(&self, event: &Event) {
+        let (Event::Moving(instance, _) | Event::Instance(instance, Phase::Draining)) = event
+        else {
+            return;
+        };
+        let deployment = self.manager.deployment(instance.part.deployment);
+        let part = deployment.and_then(|one| one.parts.get(instance.part.index as usize));
+        assert!(
+            part.is_none_or(|part| part.route.is_none()),
+            "{event:?} while the route is being switched"
+        );
     }
 
     /// Only those deployments end without being told to whose owners want all or
