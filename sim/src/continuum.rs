@@ -10,7 +10,10 @@
 //! - `invocation`: function calls, direct and through the manager.
 //! - `deployment`: deployments and terminations.
 //! - `services`: starts and stops of services.
+//! - `desk`: the core's manager in it.
 //! - `reaction`: from a violated objective to its alert.
+//! - `reallocation`: faults of resources, and what the manager does about them.
+//! - `scale`: many resources and deployments.
 //! - `samples`: from measured times to metrics.
 
 pub mod testbed;
@@ -31,7 +34,13 @@ mod deployment;
 
 mod services;
 
+mod desk;
+
 mod reaction;
+
+mod reallocation;
+
+mod scale;
 
 mod samples;
 
@@ -74,6 +83,8 @@ impl Experiment<'_> {
             Task::Deployments(task) => deployment::check(self, task),
             Task::Services(task) => services::check(self, task),
             Task::Violations(task) => reaction::check(self, task),
+            Task::Faults(task) => reallocation::check(self, task),
+            Task::Scale(task) => task.check(),
         }
     }
 }
@@ -89,5 +100,7 @@ pub fn run(experiment: &Experiment<'_>) -> Result<Outcome, String> {
         Task::Deployments(task) => deployment::run(experiment, task),
         Task::Services(task) => Ok(services::run(experiment, task)),
         Task::Violations(task) => reaction::run(experiment, task),
+        Task::Faults(task) => reallocation::run(experiment, task),
+        Task::Scale(task) => scale::run(experiment, task),
     }
 }

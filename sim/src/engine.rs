@@ -95,6 +95,12 @@ impl<E: Copy> Queue<E> {
         self.at(Time(self.now + delay.0), event);
     }
 
+    /// When the next event is due.
+    pub fn next_time(&self) -> Option<Time> {
+        let Reverse(key) = self.heap.peek()?;
+        Some(Time((key >> 64) as u64))
+    }
+
     /// The next event, which makes its time the present.
     #[inline]
     pub fn pop(&mut self) -> Option<E> {

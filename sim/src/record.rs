@@ -98,6 +98,9 @@ pub(crate) struct Recorder {
     /// In microseconds, as wrk2 keeps it: up to a day, three digits.
     latency: Histogram<u64>,
     latency_sum: f64,
+    /// For each answer when its request was due, its latency and whether it failed, for
+    /// who drives the run.
+    pub(crate) answers: Option<Vec<(Time, Span, bool)>>,
     pub(crate) sent: u64,
     pub(crate) completed: u64,
     pub(crate) failed: u64,
@@ -170,6 +173,7 @@ impl Recorder {
             duration: experiment.duration,
             latency: histogram(86_400_000_000),
             latency_sum: 0.0,
+            answers: None,
             sent: 0,
             completed: 0,
             failed: 0,
@@ -222,6 +226,9 @@ impl Recorder {
     pub(crate) fn reply(&mut self, now: Time, intended: Time, failed: bool) {
         self.completed += 1;
         self.failed += u64::from(failed);
+        if let Some(answers) = &mut self.answers {
+            answers.push((intended, now.since(intended), failed));
+        }
         if now >= self.warm_up {
             let latency = now.since(intended).0 / 1_000;
             self.latency.saturating_record(latency.max(1));

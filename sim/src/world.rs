@@ -7,6 +7,7 @@
 //! - [`control`]: telemetry to the allocator, commands back.
 //! - [`faults`]: what goes wrong with both, and with hosts.
 //! - [`watch`]: what must hold all the while.
+//! - [`node`]: a run that is driven from outside.
 //! - [`traffic`]: what both weigh on the network.
 
 mod calls;
@@ -22,6 +23,8 @@ mod instances;
 mod lifecycle;
 
 mod mail;
+
+mod node;
 
 mod traffic;
 
@@ -54,6 +57,7 @@ use calls::{Frame, Request};
 use control::Control;
 use faults::Party;
 use functions::Functions;
+pub(crate) use node::Node;
 use traffic::Traffic;
 use watch::Watcher;
 
@@ -224,6 +228,8 @@ struct World<'a, 'b> {
     homes: Vec<u32>,
     functions: Option<Functions>,
     connections: Vec<Connection>,
+    /// Whether the client sends no more.
+    closed: bool,
     /// Tasks of a batch that no connection has taken, and that are not answered.
     tasks: Option<Tasks>,
     retries: ChaCha8Rng,
@@ -280,6 +286,7 @@ impl<'a, 'b> World<'a, 'b> {
             homes: vec![calls::NOWHERE; application.services.len()],
             functions: Functions::new(experiment),
             connections: Vec::new(),
+            closed: false,
             tasks: match *experiment.load {
                 Load::Batch { tasks } => Some(Tasks {
                     untaken: tasks,
@@ -460,6 +467,11 @@ impl<'a, 'b> World<'a, 'b> {
     /// earliest at `earliest`: the server takes the next of the pipelined
     /// requests when it has answered the one before.
     fn next_request(&mut self, id: u32, earliest: Time) {
+        if self.closed {
+            // It waits for nothing any more.
+            self.connections[id as usize].intended = Time(u64::MAX);
+            return;
+        }
         let connection = &mut self.connections[id as usize];
         let free = Time::ZERO + earliest.since(self.origin);
         // Draws belong to a request of a connection, but to a task of a batch,

@@ -155,9 +155,16 @@ fn request(site: &mut Site<'_>, resources: &[Resource], deploy: bool) -> Vec<Ste
     site.request(BEGAN, vec![transaction], ANSWERED, after)
 }
 
-/// From the answer until all parts can be used: images, `init`, `apply`, `apply
-/// -refresh-only`, `output`.
+/// From the answer until all parts can be used.
 fn deployment(site: &mut Site<'_>, resources: &[Resource]) -> Vec<Step> {
+    let mut steps = prepare(site, resources);
+    steps.extend(apply(site, resources));
+    steps.extend(look_up(site, resources));
+    steps
+}
+
+/// What needs no resource yet: images, `init`.
+pub(super) fn prepare(site: &mut Site<'_>, resources: &[Resource]) -> Vec<Step> {
     let terraform = &site.experiment.manager.terraform;
     let providers = site.providers(resources);
     let mut steps = Vec::new();
@@ -170,16 +177,26 @@ fn deployment(site: &mut Site<'_>, resources: &[Resource]) -> Vec<Step> {
         steps.push(Step::Wait(terraform.images.draw(&mut site.rng)));
     }
     steps.extend(site.init(&providers));
+    steps
+}
+
+/// `apply`: the parts are made.
+pub(super) fn apply(site: &mut Site<'_>, resources: &[Resource]) -> Vec<Step> {
     let parts = resources.iter().map(|one| deploy(site, one)).collect();
     let count = resources.len() as u32;
-    steps.extend(site.command(site.parts(count), &providers, parts));
-    steps.extend(site.command(terraform.command, &providers, Vec::new()));
+    site.command(site.parts(count), &site.providers(resources), parts)
+}
+
+/// `apply -refresh-only` and `output`: where they are.
+pub(super) fn look_up(site: &Site<'_>, resources: &[Resource]) -> Vec<Step> {
+    let command = site.experiment.manager.terraform.command;
+    let mut steps = site.command(command, &site.providers(resources), Vec::new());
     steps.extend(site.output());
     steps
 }
 
 /// `destroy`.
-fn termination(site: &mut Site<'_>, resources: &[Resource]) -> Vec<Step> {
+pub(super) fn termination(site: &mut Site<'_>, resources: &[Resource]) -> Vec<Step> {
     let providers = site.providers(resources);
     let parts = resources.iter().map(|one| remove(site, one)).collect();
     site.command(site.experiment.manager.terraform.command, &providers, parts)

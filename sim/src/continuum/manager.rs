@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 use tidegate_core::Span;
-use tidegate_core::manager::{Config, Monitoring};
+use tidegate_core::deployment::Retry;
+use tidegate_core::manager::{Config, Monitoring, Placing, Reallocation, Timeouts};
 
 use super::testbed::{Duration, count, not_negative, positive, share, span};
 
@@ -18,6 +19,18 @@ pub struct Manager {
     pub terraform: Terraform,
     /// When it judges objectives, and what it tells: for the core's manager.
     pub monitoring: Monitoring,
+    /// How it chooses resources; as in the original if not given.
+    #[serde(default = "original_placing")]
+    pub placing: Placing,
+    /// When it moves what violates an objective; without, it only tells.
+    #[serde(default)]
+    pub reallocation: Option<Reallocation>,
+    /// How it tries again what failed; as in the original if not given.
+    #[serde(default = "original_retry")]
+    pub retry: Retry,
+    /// How long it waits for answers.
+    #[serde(default)]
+    pub timeouts: Timeouts,
     /// What that costs.
     pub watching: Watching,
     /// CPU it uses when nothing is asked of it, in cores.
@@ -143,7 +156,27 @@ pub struct Database {
     pub retries: u32,
 }
 
+fn original_placing() -> Placing {
+    Config::original().placing
+}
+
+fn original_retry() -> Retry {
+    Config::original().retry
+}
+
 impl Manager {
+    /// The parameters of the core's manager.
+    pub(super) fn config(&self) -> Config {
+        Config {
+            monitoring: self.monitoring,
+            placing: self.placing,
+            retry: self.retry,
+            timeouts: self.timeouts,
+            reallocation: self.reallocation,
+            ..Config::original()
+        }
+    }
+
     /// Says what is wrong with the numbers, if anything.
     ///
     /// # Errors
@@ -163,11 +196,9 @@ impl Manager {
         if self.watching.sampling == Span::ZERO {
             return Err("`watching.sampling` must be above zero".to_owned());
         }
-        let config = Config {
-            monitoring: self.monitoring,
-            ..Config::default()
-        };
-        config.validate().map_err(|error| error.to_string())?;
+        self.config()
+            .validate()
+            .map_err(|error| error.to_string())?;
         let spans = [
             ("proxy.forward", proxy.forward),
             ("proxy.answer", proxy.answer),

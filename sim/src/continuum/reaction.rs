@@ -9,18 +9,17 @@ use rand_chacha::ChaCha8Rng;
 use tidegate_core::deployment::operation::{Operation, Outcome as Answer};
 use tidegate_core::deployment::spec::{PartSpec, Target};
 use tidegate_core::deployment::{DeploymentSpec, Reply};
-use tidegate_core::manager::{
-    self as core, Manager as Core, ManagerCommand, ManagerObservation, Measured, Sample,
-};
-use tidegate_core::placement::{self, Demand};
+use tidegate_core::manager::{ManagerCommand, ManagerObservation, Measured, Sample};
+use tidegate_core::placement::Demand;
 use tidegate_core::slo::{AlertState, Condition, Metric, Objective, Operator};
 use tidegate_core::{AlertId, DeploymentId, ResourceId, Span, Time};
 use tidegate_workloads::random::stream;
 
 use super::Experiment;
+use super::desk::{Desk, described, platform};
 use super::samples::{Samples, names};
 use super::task::Violations;
-use super::testbed::{Platform, Resource};
+use super::testbed::Resource;
 use crate::engine::Queue;
 use crate::outcome::{Metric as Number, Outcome};
 
@@ -71,12 +70,9 @@ struct World<'a> {
     experiment: &'a Experiment<'a>,
     task: &'a Violations,
     resources: Vec<Resource>,
-    core: Core,
+    desk: Desk,
     queue: Queue<Event>,
     rng: ChaCha8Rng,
-    out: Vec<ManagerCommand>,
-    /// When the wake-up that is scheduled is due.
-    due: Option<Time>,
     /// Since when the objective is violated.
     violated: Option<Time>,
     /// Whether this violation's first alert, and the first whose stamp is not
@@ -90,21 +86,14 @@ struct World<'a> {
 
 /// Violates the objective again and again.
 pub(super) fn run(experiment: &Experiment<'_>, task: &Violations) -> Result<Outcome, String> {
-    let config = core::Config {
-        monitoring: experiment.manager.monitoring,
-        ..core::Config::original()
-    };
-    let core = Core::new(config, Time::ZERO).map_err(|error| error.to_string())?;
     let found = |name: &String| experiment.continuum.resource(name, "resources").copied();
     let mut world = World {
         experiment,
         task,
         resources: task.resources.iter().map(found).collect::<Result<_, _>>()?,
-        core,
+        desk: Desk::new(experiment.manager.config())?,
         queue: Queue::new(),
         rng: stream(experiment.seed, "reaction", 0),
-        out: Vec::new(),
-        due: None,
         violated: None,
         seen: (false, false),
         begun: 0,
@@ -213,15 +202,19 @@ impl World<'_> {
 
     fn observe(&mut self, what: ManagerObservation) {
         let now = self.queue.now();
-        self.core.observe(now, &what, &mut self.out);
+        self.desk.observe(now, &what);
         self.act();
     }
 
     /// Carries out what the manager wants, and has it woken when it asks for that.
     fn act(&mut self) {
         let mut posts = 0;
-        while !self.out.is_empty() {
-            for command in std::mem::take(&mut self.out) {
+        loop {
+            let commands = self.desk.take();
+            if commands.is_empty() {
+                break;
+            }
+            for command in commands {
                 match command {
                     ManagerCommand::Operate(operation) => self.done(operation),
                     ManagerCommand::Notify(alert) => {
@@ -238,12 +231,8 @@ impl World<'_> {
                 }
             }
         }
-        let next = self.core.next_wake();
-        if next != self.due {
-            self.due = next;
-            if let Some(at) = next {
-                self.queue.at(at, Event::Due);
-            }
+        if let Some(at) = self.desk.alarm() {
+            self.queue.at(at, Event::Due);
         }
     }
 
@@ -254,22 +243,21 @@ impl World<'_> {
             outcome: Answer::Done,
         });
         let now = self.queue.now();
-        self.core.observe(now, &reply, &mut self.out);
+        self.desk.observe(now, &reply);
     }
 
     fn handle(&mut self, event: Event) {
         let (now, watching) = (self.queue.now(), self.experiment.manager.watching);
         match event {
             // A wake-up that was moved since.
-            Event::Due if self.due != Some(now) => {}
+            Event::Due if !self.desk.rings(now) => {}
             Event::Due => {
                 let queries = watching.query.0 * u64::from(self.task.deployments);
                 self.queue
                     .after(Span(watching.cycle.0 + queries), Event::Wake);
             }
             Event::Wake => {
-                self.due = None;
-                self.core.wake(now, &mut self.out);
+                self.desk.wake(now);
                 self.act();
             }
             Event::Sample => {
@@ -339,31 +327,5 @@ impl World<'_> {
         let more = self.task.pause_more.0 as f64 * self.rng.random::<f64>();
         let pause = Span(self.task.pause.0 + more as u64);
         self.queue.after(pause, Event::Begin);
-    }
-}
-
-fn platform(platform: Platform) -> placement::Platform {
-    match platform {
-        Platform::Openfaas => placement::Platform::OpenFaas,
-        Platform::Ec2 => placement::Platform::Ec2,
-        Platform::Lambda => placement::Platform::Lambda,
-        Platform::Kubernetes => placement::Platform::Kubernetes,
-    }
-}
-
-/// A resource as the manager's inventory has it.
-fn described(index: usize, name: &str, resource: &Resource) -> placement::Resource {
-    let cloud = matches!(resource.platform, Platform::Ec2 | Platform::Lambda);
-    placement::Resource {
-        id: ResourceId(index as u32),
-        name: name.to_owned(),
-        platform: platform(resource.platform),
-        provider: if cloud { "aws" } else { "custom" }.to_owned(),
-        region: resource.region.to_string(),
-        environment: if cloud { "cloud" } else { "edge" }.to_owned(),
-        instance_type: None,
-        cost: None,
-        capacity: placement::Capacity::default(),
-        lockable: false,
     }
 }

@@ -88,6 +88,8 @@ fn by_manager(site: &mut Site<'_>, count: u32, kubelet: StationId, start: bool) 
         region: 0,
         cpus: 0.0,
         speed: 1.0,
+        price_hour: 0.0,
+        price_call: 0.0,
     };
     let providers = site.providers(&vec![node; count as usize]);
     let parallelism = site.flow.gate(manager.terraform.parallelism as usize);

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use tidegate_core::Span;
 
+pub use super::reallocation::task::{Calls, Containers, Fault, Faults, Measuring, Sizing, What};
+pub use super::scale::Scale;
 use super::testbed::{count, span};
 
 /// Read from `scenarios/workloads/*.toml`, by `kind`.
@@ -18,6 +20,10 @@ pub enum Task {
     Services(Services),
     /// "violations".
     Violations(Violations),
+    /// "faults".
+    Faults(Faults),
+    /// "scale".
+    Scale(Scale),
 }
 
 /// A function is called by many at the same time.
@@ -82,7 +88,14 @@ pub struct Violations {
 
 impl Task {
     /// The kinds there are, as files name them.
-    pub const KINDS: [&'static str; 4] = ["invocations", "deployments", "services", "violations"];
+    pub const KINDS: [&'static str; 6] = [
+        "invocations",
+        "deployments",
+        "services",
+        "violations",
+        "faults",
+        "scale",
+    ];
 
     /// Says what is wrong with the numbers, if anything.
     ///
@@ -104,6 +117,8 @@ impl Task {
                 count("services", task.services)?;
                 count("runs", task.runs)
             }
+            Task::Faults(task) => task.check(),
+            Task::Scale(task) => task.check(),
             Task::Violations(task) => {
                 count("deployments", task.deployments)?;
                 count("violations", task.violations)?;

@@ -202,6 +202,12 @@ pub struct Resource {
     /// Speed of one of them against the reference.
     #[serde(default = "one")]
     pub speed: f64,
+    /// Price of an hour in which something is deployed on it, in dollars.
+    #[serde(default)]
+    pub price_hour: f64,
+    /// Price of a call, in dollars.
+    #[serde(default)]
+    pub price_call: f64,
 }
 
 fn one() -> f64 {
@@ -299,6 +305,8 @@ impl Continuum {
             let key = |key: &str| format!("resources.{name}.{key}");
             span(&key("round_trip"), resource.round_trip)?;
             positive(&key("speed"), resource.speed)?;
+            not_negative(&key("price_hour"), resource.price_hour)?;
+            not_negative(&key("price_call"), resource.price_call)?;
             if matches!(resource.platform, Platform::Openfaas | Platform::Ec2) {
                 positive(&key("cpus"), resource.cpus)?;
             }

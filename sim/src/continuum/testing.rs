@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tidegate_core::Span;
 
 use super::client::{Client, Via};
-use tidegate_core::manager::Monitoring;
+use tidegate_core::manager::{Config, Monitoring};
 
 use super::manager::{Database, Manager, Provider, Providers, Proxy, Terraform, Watching};
 use super::testbed::{
@@ -34,6 +34,8 @@ pub(super) fn continuum() -> Continuum {
         region: 0,
         cpus: 4.0,
         speed: 1.0,
+        price_hour: 0.0,
+        price_call: 0.0,
     };
     Continuum {
         cluster: Cluster {
@@ -140,6 +142,10 @@ pub(super) fn manager() -> Manager {
             },
         },
         monitoring: Monitoring::original(),
+        placing: Config::original().placing,
+        reallocation: None,
+        retry: Config::original().retry,
+        timeouts: Config::original().timeouts,
         watching: Watching {
             sampling: Span::from_secs(1),
             open: Span::ZERO,
