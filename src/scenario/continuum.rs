@@ -95,7 +95,7 @@ impl Reader {
                     "deployments" => Task::Deployments(piece.decode()?),
                     "services" => Task::Services(piece.decode()?),
                     "violations" => Task::Violations(piece.decode()?),
-                    "faults" => Task::Faults(piece.decode()?),
+                    "faults" => Task::Faults(Box::new(piece.decode()?)),
                     "scale" => Task::Scale(piece.decode()?),
                     other => unreachable!("`{other}` is among Task::KINDS but not read"),
                 };

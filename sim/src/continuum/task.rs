@@ -21,7 +21,7 @@ pub enum Task {
     /// "violations".
     Violations(Violations),
     /// "faults".
-    Faults(Faults),
+    Faults(Box<Faults>),
     /// "scale".
     Scale(Scale),
 }

@@ -5,6 +5,16 @@ use tidegate_core::{Span, Time};
 
 use crate::flow::{Flow, Mark, Step};
 
+/// What a note says when the steps have come to their end, and when they have come to
+/// nothing.
+const DONE: u32 = 0;
+const NOTHING: u32 = 1;
+
+/// What steps end with that come to nothing: what was to happen does not.
+pub(super) fn given_up() -> Vec<Step> {
+    vec![Step::Note(Mark::Now(NOTHING))]
+}
+
 /// Events that wait for the end of their steps.
 #[derive(Debug)]
 pub(super) struct Agenda<E> {
@@ -22,7 +32,7 @@ impl<E> Agenda<E> {
 
     /// Goes through `steps` from now on; then `event` happens.
     pub(super) fn after(&mut self, flow: &mut Flow, mut steps: Vec<Step>, event: E) {
-        steps.push(Step::Note(Mark::Now(0)));
+        steps.push(Step::Note(Mark::Now(DONE)));
         let slot = match self.free.pop() {
             Some(slot) => slot,
             None => {
@@ -47,10 +57,15 @@ impl<E> Agenda<E> {
 
     /// The next thing that happens.
     pub(super) fn next(&mut self, flow: &mut Flow) -> Option<E> {
-        let note = flow.next()?;
-        let slot = note.tag as usize;
-        self.free.push(slot);
-        self.waiting.get_mut(slot)?.take()
+        loop {
+            let note = flow.next()?;
+            let slot = note.tag as usize;
+            self.free.push(slot);
+            let event = self.waiting.get_mut(slot)?.take();
+            if note.what == DONE {
+                return event;
+            }
+        }
     }
 }
 
@@ -68,6 +83,7 @@ mod tests {
         assert_eq!(agenda.next(&mut flow), Some('c'));
         assert_eq!(flow.now(), Time(10));
         assert_eq!(agenda.next(&mut flow), Some('b'));
+        agenda.after(&mut flow, given_up(), 'd');
         assert_eq!(agenda.next(&mut flow), None);
         assert_eq!(agenda.waiting.len(), 2);
     }

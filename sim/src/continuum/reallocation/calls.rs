@@ -1,13 +1,13 @@
 //! The way of a call: to the manager's router, to the instance it points to, and
 //! back, as far as it comes.
 
-use rand::RngExt;
 use rand_distr::{Distribution, Exp1};
 use tidegate_core::{InstanceId, Span, Time};
 
+use super::agenda::given_up;
 use super::{Event, World};
-use crate::continuum::site::{half, work};
-use crate::continuum::testbed::Platform;
+use crate::continuum::site::{Site, Touched, half, work};
+use crate::continuum::testbed::{Duration, Platform};
 use crate::flow::{Gate, Step};
 
 /// A call, by its number.
@@ -87,18 +87,19 @@ impl World<'_> {
         );
         let (experiment, cpus) = (self.site.experiment, self.site.cpus);
         let (proxy, database) = (experiment.manager.proxy, experiment.manager.database);
-        let mut steps = vec![
-            Step::Wait(half(experiment.continuum.cluster.round_trip)),
-            work(cpus, proxy.forward, 1.0),
-        ];
-        let rng = &mut self.arrivals[function];
-        for _ in 0..database.retries {
-            if rng.random::<f64>() >= database.read_conflict {
-                break;
-            }
-            steps.push(Step::Wait(database.read + database.retry));
-        }
-        steps.push(Step::Wait(database.read));
+        let inside = experiment.continuum.cluster.round_trip;
+        let steps = self.drawing(function, |site| {
+            let touched = Touched {
+                read: 1,
+                ..Touched::default()
+            };
+            vec![
+                Step::Wait(half(inside)),
+                site.messages(2, inside),
+                work(cpus, proxy.forward, 1.0),
+                site.transaction(Step::Wait(database.read), touched, given_up()),
+            ]
+        });
         self.of_call(steps, id, OfCall::Forward);
         self.next_arrival(function);
     }
@@ -108,6 +109,15 @@ impl World<'_> {
         let draw: f64 = Exp1.sample(&mut self.arrivals[function]);
         let wait = Span::from_secs_f64(draw / self.task.calls.rate);
         self.wait(wait, Event::Arrival { function });
+    }
+
+    /// Does something with the random numbers of a function's calls, so that they are
+    /// the same whatever else happens.
+    fn drawing<T>(&mut self, function: usize, what: impl FnOnce(&mut Site<'_>) -> T) -> T {
+        std::mem::swap(&mut self.site.rng, &mut self.arrivals[function]);
+        let drawn = what(&mut self.site);
+        std::mem::swap(&mut self.site.rng, &mut self.arrivals[function]);
+        drawn
     }
 
     fn of_call(&mut self, steps: Vec<Step>, call: CallId, what: OfCall) {
@@ -208,8 +218,11 @@ impl World<'_> {
         }
         let place = &self.places[one.place];
         if place.cut == 0 {
-            let way = half(place.resource.round_trip);
-            self.of_call(vec![Step::Wait(way)], id, OfCall::Arrived);
+            let round_trip = place.resource.round_trip;
+            let function = instance.part.deployment.0 as usize;
+            let late = self.drawing(function, |site| site.messages(1, round_trip));
+            let way = vec![Step::Wait(half(round_trip)), late];
+            self.of_call(way, id, OfCall::Arrived);
         }
     }
 
@@ -226,7 +239,12 @@ impl World<'_> {
     }
 
     fn arrived(&mut self, id: CallId) {
-        let instance = self.calls.get(&id).and_then(|call| call.instance);
+        let Some(&Call {
+            function, instance, ..
+        }) = self.calls.get(&id)
+        else {
+            return;
+        };
         let Some(one) = instance.and_then(|id| self.instances.get(&id)) else {
             return;
         };
@@ -255,14 +273,16 @@ impl World<'_> {
             ]
         } else {
             let functions = &continuum.functions;
+            let rng = &mut self.arrivals[function];
+            let mut drawn = |duration: Duration| here(duration.draw(rng));
             vec![
-                work(servers.cpus, here(functions.gateway), 1.0),
-                work(servers.reader, here(functions.reading), 1.0),
+                work(servers.cpus, drawn(functions.gateway), 1.0),
+                work(servers.reader, drawn(functions.reading), 1.0),
                 acquire(Vec::new()),
                 work(servers.cpus, here(task.cpu), 1.0),
                 Step::Wait(task.execution),
                 release,
-                work(servers.cpus, here(functions.reply), 1.0),
+                work(servers.cpus, drawn(functions.reply), 1.0),
             ]
         };
         self.ledger.pay(place.resource.price_call);
@@ -303,12 +323,15 @@ impl World<'_> {
         self.set_stage(id, Stage::Back);
         let experiment = self.site.experiment;
         let proxy = experiment.manager.proxy;
+        let inside = experiment.continuum.cluster.round_trip;
         let mut steps = Vec::new();
-        if good {
+        let function = self.calls.get(&id).map(|call| call.function);
+        if let Some(function) = function.filter(|_| good) {
             steps.push(Step::Wait(proxy.push));
+            steps.push(self.drawing(function, |site| site.messages(2, inside)));
         }
         steps.push(work(self.site.cpus, proxy.answer, 1.0));
-        steps.push(Step::Wait(half(experiment.continuum.cluster.round_trip)));
+        steps.push(Step::Wait(half(inside)));
         self.of_call(steps, id, OfCall::Answered { good });
     }
 

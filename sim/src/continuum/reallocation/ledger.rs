@@ -200,7 +200,7 @@ impl Ledger {
     }
 
     fn over(&mut self, lasted: Span) {
-        self.violated = self.violated + lasted;
+        self.violated += lasted;
         self.longest = self.longest.max(lasted);
     }
 
@@ -296,7 +296,7 @@ impl Ledger {
             metric("alerts_open", "alerts", self.open.len() as f64),
             count("moves", "moves", self.moves),
             count("placements", "placements", self.placements),
-            metric("cost_usd", "USD", self.cost),
+            metric("cost_cents", "cents", 100.0 * self.cost),
             count("end_met", "functions", self.met),
             count("end_possible", "functions", self.possible),
             count("end_missed", "functions", self.missed),

@@ -6,9 +6,11 @@ use tidegate_core::deployment::{Action, Operation, OperationKey, Outcome as Answ
 use tidegate_core::manager::ManagerObservation;
 use tidegate_core::{InstanceId, ResourceId, Span};
 
+use super::agenda::given_up;
 use super::place::Instance;
 use super::{Event, World};
 use crate::continuum::deployment::{apply, look_up, prepare, termination};
+use crate::continuum::site::{Touched, work};
 use crate::flow::Step;
 
 /// When a connection that is not answered is given up: the dial timeout of Go's
@@ -58,9 +60,14 @@ impl World<'_> {
         } = operation;
         match action {
             Action::Route { to } => {
-                // A row of the database.
+                // A row of the database. Without an answer it is sent again.
                 let row = self.site.experiment.manager.database.create_part;
-                let steps = self.site.transaction(row, 0);
+                let row = work(self.site.database, row, 1.0);
+                let touched = Touched {
+                    updated: 1,
+                    ..Touched::default()
+                };
+                let steps = vec![self.site.transaction(row, touched, given_up())];
                 let event = Event::Operation(OfOperation::Routed { key, attempt, to });
                 self.agenda.after(&mut self.site.flow, steps, event);
             }
