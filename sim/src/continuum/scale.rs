@@ -361,3 +361,58 @@ impl World<'_> {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tidegate_core::manager::{Config, Monitoring, Reallocation};
+
+    use super::*;
+    use crate::continuum::client::Via;
+    use crate::continuum::testing::{always, client, continuum, manager};
+    use crate::continuum::{Manager, Task};
+
+    #[test]
+    fn all_serve_after_a_deployment_and_those_that_fail_a_scrape_later_elsewhere() {
+        let mut continuum = continuum();
+        continuum.openfaas.deploy = always(Span::from_secs(3));
+        let manager = Manager {
+            monitoring: Monitoring::default(),
+            placing: Config::default().placing,
+            retry: Config::default().retry,
+            reallocation: Some(Reallocation::default()),
+            ..manager()
+        };
+        let scale = Scale {
+            resources: 50,
+            deployments: Some(100),
+            room: 3,
+            failing: 0.2,
+            fail: Span::from_secs(20),
+            duration: Span::from_secs(60),
+            objectives: vec!["up = true".parse().unwrap()],
+        };
+        let task = Task::Scale(scale);
+        let experiment = Experiment {
+            continuum: &continuum,
+            manager: &manager,
+            client: &client(Via::Manager),
+            task: &task,
+            seed: 1,
+        };
+        let outcome = crate::continuum::run(&experiment).unwrap();
+        let value = |name: &str| {
+            let metric = outcome.metrics.iter().find(|one| one.name == name);
+            metric.unwrap().value
+        };
+        // A deployment of 3 s, up to 50 ms away.
+        assert!((3.0..3.06).contains(&value("placed_s")));
+        // Scrapes are a second apart, and a target may have failed unnoticed too: then
+        // there is another scrape, a wait, and another deployment.
+        let moved = value("moved_s");
+        assert!((3.0..9.0).contains(&moved), "{moved}");
+        assert_eq!(value("end_met"), 100.0);
+        assert_eq!(value("end_missed"), 0.0);
+        assert!(value("moves") > 0.0);
+        assert_eq!(value("alerts"), value("alerts_resolved"));
+    }
+}
