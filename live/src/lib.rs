@@ -2,6 +2,7 @@
 //! real providers, and their observations back.
 //!
 //! - [`cgroup`]: the kernel's control groups.
+//! - [`bpf`]: throttles told by the kernel.
 //! - [`agent`]: what runs on each host and looks after its containers.
 //! - [`wire`]: the form of the messages between hosts and the controller.
 //!
@@ -9,6 +10,8 @@
 //! to come.
 
 pub mod cgroup;
+
+pub mod bpf;
 
 pub mod agent;
 

@@ -6,6 +6,10 @@ use super::host::Host;
 use crate::cgroup::CpuStat;
 use crate::cgroup::group::PERIOD;
 
+/// The kernel's timer may be late, most of all in a virtual machine: whoever's period has
+/// not ended when it should have is read again after this. Ours.
+const LATE: Span = Span::from_millis(2);
+
 /// What is known of a container's CPU use, and what was told of it.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct CpuMeter {
@@ -122,22 +126,40 @@ impl Host {
         if self.lease.is_alone() {
             return;
         }
-        let metered = self.is_metered();
+        let all: Vec<ContainerId> = self.members.keys().copied().collect();
+        if self.is_metered() {
+            self.late = self.read_periods(&all);
+            let again = self.now() + LATE;
+            self.next_late = (!self.late.is_empty()).then_some(again);
+        }
+        for id in all {
+            self.put_pending(id);
+        }
+    }
+
+    /// The same for those whose period had not ended then.
+    pub(super) fn late_periods(&mut self) {
+        self.next_late = None;
+        let late = std::mem::take(&mut self.late);
+        if !self.lease.is_alone() {
+            self.read_periods(&late);
+        }
+    }
+
+    /// Reports what containers used. Returns those that run through their quota and whose
+    /// period has not ended.
+    fn read_periods(&mut self, ids: &[ContainerId]) -> Vec<ContainerId> {
         let watched = self.watches_throttles();
         let mut reports = Vec::new();
         let mut troubles = Vec::new();
-        let mut pending = Vec::new();
         let mut look = Vec::new();
-        for (&id, member) in &mut self.members {
-            let Some(limits) = member.limits.filter(|_| member.admitted) else {
+        let mut late = Vec::new();
+        for &id in ids {
+            let member = self.members.get_mut(&id).filter(|member| member.admitted);
+            let Some(member) = member else {
                 continue;
             };
-            if member.memory.pending {
-                pending.push(id);
-            }
-            if !metered {
-                continue;
-            }
+            let quota = member.limits.map_or(Cores::ZERO, |limits| limits.cpu);
             let group = &member.group;
             let read = group.cpu_stat().and_then(|stat| {
                 let usage = stat.usage.map_or_else(|| group.cpu_usage(), Ok)?;
@@ -145,9 +167,11 @@ impl Host {
             });
             match read {
                 Ok((stat, usage)) => {
-                    if let Some(report) = member.cpu.report(id, limits.cpu, stat, usage) {
+                    if let Some(report) = member.cpu.report(id, quota, stat, usage) {
                         member.throttle.refilled();
                         reports.push(report);
+                    } else if member.cpu.used_in_period(usage) * 2 >= quota.over(PERIOD) {
+                        late.push(id);
                     }
                     if watched {
                         look.push(id);
@@ -164,12 +188,10 @@ impl Host {
             self.look_for_throttle(id);
         }
         self.work_off();
-        for id in pending {
-            self.put_pending(id);
-        }
         for (id, error) in troubles {
             self.trouble(id, error);
         }
+        late
     }
 
     /// A sample of all containers' CPU and memory use.

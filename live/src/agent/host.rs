@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -25,6 +26,7 @@ use super::lease::Lease;
 use super::link::{Notice, Registration, Request, Session, Wants};
 use super::member::Member;
 use super::step::READ_AFTER;
+use crate::bpf::ThrottleEvents;
 use crate::cgroup::CgroupError;
 use crate::cgroup::group::PERIOD;
 
@@ -51,6 +53,9 @@ pub struct Config {
     /// On cgroup version 2: how far above its limit a container is killed while the
     /// limit is trapped.
     pub headroom: Bytes,
+    /// The compiled BPF program that tells of throttles (`live/bpf`), if there is one to
+    /// be tried.
+    pub throttle_program: Option<PathBuf>,
     /// How the agent stands to what else runs on the host.
     pub urgency: Urgency,
 }
@@ -64,6 +69,7 @@ impl Config {
             // As the simulated testbeds have it.
             ask_again: Span::from_millis(100),
             headroom: Bytes::from_mib(32),
+            throttle_program: None,
             urgency: Urgency::First,
         }
     }
@@ -131,6 +137,8 @@ const REAL_TIME: i32 = 1;
 
 /// The token of the wake-up; containers have their number plus one.
 const WAKE: u64 = 0;
+/// The token of the kernel's throttle events.
+const THROTTLES: u64 = u64::MAX;
 
 /// The agent itself, on its thread.
 pub struct Host {
@@ -145,6 +153,10 @@ pub struct Host {
     pub(super) todo: VecDeque<Command>,
     /// Containers whose memory is to be looked at.
     pub(super) looks: Agenda,
+    /// The kernel's throttle events, where it tells them.
+    pub(super) events: Option<ThrottleEvents>,
+    /// Containers by the kernel's number of their group.
+    pub(super) groups: BTreeMap<u64, ContainerId>,
     /// Containers whose quota may run out.
     pub(super) throttles: Agenda,
     seen: Vec<Observation>,
@@ -152,6 +164,9 @@ pub struct Host {
     inbox: Receiver<Message>,
     wake: Arc<OwnedFd>,
     pub(super) next_period: Time,
+    /// Whose period had not ended at its end, and when to read them again.
+    pub(super) late: Vec<ContainerId>,
+    pub(super) next_late: Option<Time>,
     pub(super) next_sample: Option<Time>,
     /// When groups that are out of step are to begin a period, if there are any.
     pub(super) next_step: Option<Time>,
@@ -176,6 +191,8 @@ impl Host {
             let now = config.clock.now();
             let mut host = Host {
                 next_period: config.clock.next_multiple(now, PERIOD, READ_AFTER),
+                late: Vec::new(),
+                next_late: None,
                 next_sample: None,
                 next_step: None,
                 config,
@@ -187,12 +204,15 @@ impl Host {
                 epoll,
                 todo: VecDeque::new(),
                 looks: Agenda::default(),
+                events: None,
+                groups: BTreeMap::new(),
                 throttles: Agenda::default(),
                 seen: Vec::new(),
                 sink: Box::new(sink),
                 inbox,
                 wake,
             };
+            host.listen_for_throttles();
             host.run();
         })?;
         Ok(Handle(Arc::new(Remote {
@@ -223,6 +243,22 @@ impl Host {
         }
     }
 
+    /// Has the kernel tell of throttles, if it does.
+    fn listen_for_throttles(&mut self) {
+        let Some(path) = &self.config.throttle_program else {
+            return;
+        };
+        match ThrottleEvents::load(path) {
+            Ok(events) => {
+                let data = epoll::EventData::new_u64(THROTTLES);
+                // There is a descriptor for it, as there was for the wake-up.
+                let added = epoll::add(&self.epoll, &events, data, epoll::EventFlags::IN);
+                self.events = added.is_ok().then_some(events);
+            }
+            Err(error) => self.tell(Notice::Sampling(error)),
+        }
+    }
+
     fn run(&mut self) {
         let mut events = Vec::with_capacity(256);
         loop {
@@ -242,6 +278,7 @@ impl Host {
             for event in &events {
                 match event.data.u64() {
                     WAKE => woken = true,
+                    THROTTLES => self.throttle_events(),
                     token => self.memory_event(ContainerId((token - 1) as u32)),
                 }
             }
@@ -297,6 +334,7 @@ impl Host {
         let others = [
             half,
             throttles,
+            self.next_late,
             self.next_sample,
             self.lease.next(),
             self.looks.next(),
@@ -320,6 +358,9 @@ impl Host {
                 .clock
                 .next_multiple(Time(now.0 + 1), PERIOD, Span::ZERO);
         }
+        if self.next_late.is_some_and(|time| time <= now) {
+            self.late_periods();
+        }
         if self.next_sample.is_some_and(|time| time <= now) {
             self.samples(now);
         }
@@ -337,6 +378,10 @@ impl Host {
 
     fn add(&mut self, registration: Registration) {
         let (id, member) = Member::new(registration);
+        match member.group.id() {
+            Ok(number) => self.groups.insert(number, id),
+            Err(error) => return self.tell(Notice::Trouble(id, error)),
+        };
         if let Some(old) = self.members.insert(id, member) {
             // The caller gives each container a number of its own.
             drop(old);
@@ -392,6 +437,7 @@ impl Host {
         };
         self.looks.set(id, None);
         self.throttles.set(id, None);
+        self.groups.retain(|_, container| *container != id);
         let admitted = member.admitted;
         if let Err(error) = put_back(member) {
             self.tell(Notice::Trouble(id, error));

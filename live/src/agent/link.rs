@@ -3,6 +3,7 @@
 
 use tidegate_core::{Allocator, Command, Container, ContainerId, Limits, Observation, Span};
 
+use crate::bpf::BpfError;
 use crate::cgroup::{CgroupError, Group};
 
 /// Makes the policy's half for this host, on the agent's thread.
@@ -96,6 +97,10 @@ pub enum Notice {
     /// ([`Command::Restart`]), its processes are gone. Start it again, then send
     /// [`Request::Restarted`].
     Evicted(ContainerId),
+    /// The kernel does not tell of throttles, though
+    /// [a program](super::Config::throttle_program) that would was given: they are found
+    /// by sampling. Said once, at the agent's start.
+    Sampling(BpfError),
     /// The lease is over: safe limits are in force.
     Alone,
     /// A sign of life after that: the controller's limits are in force again.

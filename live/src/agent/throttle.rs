@@ -1,12 +1,15 @@
-//! Throttles, told before they happen: by looking at a container's use when its quota
+//! Throttles, told when they happen or before: by the kernel where it lets a
+//! [program](crate::bpf) do that, else by looking at a container's use when its quota
 //! would run out.
 //!
-//! The kernel tells nobody that a group stands still. But a look at what it has used
+//! By itself the kernel tells nobody that a group stands still. But a look at what it has used
 //! costs a microsecond, and at the rate of its use so far the moment at which its quota
 //! runs out is known. So each container is looked at when that could be, at the latest
 //! every 10 ms while it runs; who is idle is looked at less and less often. It counts as
 //! throttled when it has nearly nothing left: the raise then comes before it stands
 //! still. No rate is believed to be under one core: a thread that wakes up runs at that.
+
+use std::collections::BTreeSet;
 
 use tidegate_core::{ContainerId, Observation, Span, Time};
 
@@ -42,6 +45,11 @@ impl ThrottleWatch {
         self.told = false;
     }
 
+    /// Whether a throttle is to be told, which it then is.
+    fn is_news(&mut self) -> bool {
+        !std::mem::replace(&mut self.told, true)
+    }
+
     /// Takes in that `usage` is used by `now` and that `left` can be used before it is
     /// throttled. Says whether it is as good as throttled, and how long to wait until
     /// the next look.
@@ -51,8 +59,7 @@ impl ThrottleWatch {
         self.used = usage;
         self.looked = now;
         if left <= NEARLY {
-            let news = !std::mem::replace(&mut self.told, true);
-            return (news, MOST);
+            return (self.is_news(), MOST);
         }
         if used == Span(0) {
             return (false, MOST_IDLE);
@@ -78,10 +85,48 @@ fn on_grid(now: Time, wait: Span) -> Time {
 
 impl Host {
     /// Whether somebody wants to know of throttles.
-    pub(super) fn watches_throttles(&self) -> bool {
+    fn wants_throttles(&self) -> bool {
         match &self.half {
             Some(half) => half.wants_throttles(),
             None => self.wants.throttles,
+        }
+    }
+
+    /// Whether containers are to be looked at for throttles: the kernel does not tell.
+    pub(super) fn watches_throttles(&self) -> bool {
+        self.events.is_none() && self.wants_throttles()
+    }
+
+    /// The kernel has told of throttles.
+    pub(super) fn throttle_events(&mut self) {
+        // A group is told of once per CPU on which it stands still.
+        let mut containers = BTreeSet::new();
+        while let Some(group) = self.events.as_mut().and_then(|events| events.next()) {
+            containers.extend(self.groups.get(&group).copied());
+        }
+        if !self.wants_throttles() || self.lease.is_alone() {
+            return;
+        }
+        for id in containers {
+            self.throttled(id);
+        }
+        self.work_off();
+    }
+
+    fn throttled(&mut self, id: ContainerId) {
+        let Some(member) = self.members.get_mut(&id).filter(|member| member.admitted) else {
+            return;
+        };
+        let usage = match member.group.cpu_usage() {
+            Ok(usage) => usage,
+            Err(error) => return self.trouble(id, error),
+        };
+        let quota = member.group.cpu_limit().unwrap_or_default().over(PERIOD);
+        // Who has nearly all of its quota was given it after it stood still. The rest may
+        // be in slices that other CPUs hold.
+        let fresh = member.cpu.left(quota, usage) > Span(quota.0 / 4 * 3);
+        if !fresh && member.throttle.is_news() {
+            self.tell_throttle(id, usage);
         }
     }
 

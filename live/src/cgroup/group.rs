@@ -161,6 +161,19 @@ impl Group {
         &self.path
     }
 
+    /// The kernel's number of the group, as the CPU controller has it.
+    ///
+    /// # Errors
+    /// When the group is gone.
+    pub fn id(&self) -> Result<u64, CgroupError> {
+        use std::os::unix::fs::MetadataExt;
+        let directory = self.hierarchies.cpu(&self.path);
+        let metadata = fs::metadata(&directory);
+        let metadata = metadata.map_err(|error| CgroupError::file(&directory, error))?;
+        // On 64-bit machines the number of its directory.
+        Ok(metadata.ino())
+    }
+
     /// Where it lies.
     pub fn hierarchies(&self) -> &Hierarchies {
         &self.hierarchies

@@ -246,7 +246,7 @@ fn periods_are_in_step(hierarchies: &Hierarchies) {
     probe.admit_added(A, limits(300, 256));
     let group = Group::adopt(hierarchies, &scratch.path, 0).unwrap();
     let _load = Load::start(&group, &["burn", "1"]);
-    let seen = probe.watch(Duration::from_millis(1_500));
+    let seen = probe.watch(Duration::from_secs(3));
     let periods: Vec<_> = seen
         .iter()
         .filter_map(|seen| match seen {

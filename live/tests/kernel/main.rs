@@ -7,6 +7,7 @@
 //! (`kernel --load ...`), so that one static binary is all that a small machine needs.
 
 mod agent;
+mod bpf;
 mod cgroup;
 mod controller;
 mod group;
@@ -50,7 +51,7 @@ fn main() -> ExitCode {
         }
         Err(why) => println!("no test can run: {why}"),
     }
-    for (name, test) in cgroup::TESTS.iter().chain(agent::TESTS) {
+    for (name, test) in cgroup::TESTS.iter().chain(agent::TESTS).chain(bpf::TESTS) {
         let found = found.as_ref().ok().cloned();
         let ignored = found.is_none();
         let trial = Trial::test(*name, move || {

@@ -20,17 +20,24 @@ pub(crate) struct Probe {
     notices: Receiver<Notice>,
     /// Observations that came and nobody has asked for yet.
     seen: Vec<Observation>,
+    /// Other notices that nobody has asked for.
+    kept: Vec<Notice>,
 }
 
 impl Probe {
     pub(crate) fn start() -> Probe {
+        Probe::with(Config::new(HOST))
+    }
+
+    pub(crate) fn with(config: Config) -> Probe {
         let (sender, notices) = channel();
-        let agent = Host::start(Config::new(HOST), move |notice| {
+        let agent = Host::start(config, move |notice| {
             let _ = sender.send(notice);
         });
         Probe {
             agent: agent.unwrap(),
             notices,
+            kept: Vec::new(),
             seen: Vec::new(),
         }
     }
@@ -121,11 +128,21 @@ impl Probe {
         std::mem::take(&mut self.seen)
     }
 
+    /// All notices that were not asked for, up to a while from now.
+    pub(crate) fn collect(&mut self, time: Duration) -> Vec<Notice> {
+        let deadline = Instant::now() + time;
+        let seen = Notice::Seen(std::mem::take(&mut self.seen));
+        let mut all = std::mem::take(&mut self.kept);
+        all.push(seen);
+        all.extend(std::iter::from_fn(|| self.next(deadline)));
+        all
+    }
+
     fn keep(&mut self, notice: Notice) {
         match notice {
             Notice::Seen(seen) => self.seen.extend(seen),
             Notice::Trouble(id, error) => panic!("trouble with container {}: {error}", id.0),
-            _ => {}
+            other => self.kept.push(other),
         }
     }
 
