@@ -88,7 +88,7 @@ pub(super) fn section(context: &Context<'_>) -> Option<Section> {
                     th.number scope="col" { "published" }
                     th.number scope="col" { "measured" }
                     @if intervals { th.number scope="col" { "95 % interval" } }
-                    th scope="col" { span aria-hidden="true" { "○ published ● measured" } }
+                    th scope="col" { "○ published ● measured" }
                     th.number scope="col" { "off by" }
                     th scope="col" { "role" }
                     th scope="col" { "verdict" }
