@@ -2,6 +2,7 @@
 //!
 //! - [`store`]: its folder, in which files appear whole or not at all.
 //! - [`summary`]: the tables.
+//! - [`package`]: what they hold, for programs.
 //! - [`direction`](mod@direction): which way each metric is better.
 //! - [`manifest`]: what makes it repeatable, and how it went.
 //! - [`read`]: all of it, read back.
@@ -12,6 +13,8 @@
 pub mod store;
 
 pub mod summary;
+
+pub mod package;
 
 pub mod direction;
 

@@ -6,7 +6,7 @@ use crate::compare::front::{self, Rival};
 use crate::compare::{Comparisons, entries};
 use crate::error::Error;
 use crate::results::store::Store;
-use crate::results::{manifest, summary};
+use crate::results::{manifest, package, summary};
 use crate::run::Results;
 use crate::scenario::Scenario;
 
@@ -42,21 +42,25 @@ pub fn finish(
     course: Course,
 ) -> Result<Found, Error> {
     let comparisons = entries::evaluate(scenario, results)?;
-    store.put("containers.csv", &summary::containers(scenario, results)?)?;
+    let rivals = front::rivals(scenario, results);
+    let mut tables = vec![("containers.csv", summary::containers(scenario, results)?)];
     if scenario.file.run.series.is_some() {
-        store.put("series.csv", &summary::series(scenario, results)?)?;
+        tables.push(("series.csv", summary::series(scenario, results)?));
     }
     if scenario.file.run.cdf {
-        store.put("cdf.csv", &summary::cdf(scenario, results)?)?;
+        tables.push(("cdf.csv", summary::cdf(scenario, results)?));
     }
-    let rivals = front::rivals(scenario, results);
     if let Some(front) = &scenario.file.front {
-        store.put("front.csv", &front::table(front, &rivals)?)?;
+        tables.push(("front.csv", front::table(front, &rivals)?));
     }
-    store.put("comparison.csv", &entries::table(scenario, &comparisons)?)?;
+    tables.push(("comparison.csv", entries::table(scenario, &comparisons)?));
+    tables.push(("summary.csv", summary::summary(scenario, results)?));
+    store.put("datapackage.json", &package::package(scenario, &tables)?)?;
     let run = manifest::run(results, course.jobs, course.began, course.took)?;
     store.put("run.json", &run)?;
-    store.put("summary.csv", &summary::summary(scenario, results)?)?;
+    for (name, content) in &tables {
+        store.put(name, content)?;
+    }
     Ok(Found {
         comparisons,
         rivals,

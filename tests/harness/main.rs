@@ -7,6 +7,7 @@ mod compare;
 mod comparison;
 mod coverage;
 mod determinism;
+mod package;
 mod recording;
 mod report;
 mod resume;

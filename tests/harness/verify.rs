@@ -67,7 +67,7 @@ fn a_run_is_repeated_from_its_manifest_alone() {
     assert_eq!(done.code, 0, "{}", done.stderr);
     assert!(
         done.stdout
-            .contains("8 runs repeated, 4 files equal byte for byte"),
+            .contains("8 runs repeated, 5 files equal byte for byte"),
         "{}",
         done.stdout
     );
