@@ -41,6 +41,26 @@ pub enum Urgency {
     Normal,
 }
 
+impl Urgency {
+    /// Gives the current thread this urgency, as far as it is allowed to, and timers that
+    /// are exact to the nanosecond. For a controller on a host with load, too.
+    pub fn apply(self) {
+        let exact = std::num::NonZeroU64::new(1);
+        let _ = rustix::thread::set_current_timer_slack(exact);
+        if self == Urgency::Normal {
+            return;
+        }
+        let policy = ThreadSchedulePolicy::Realtime(RealtimeThreadSchedulePolicy::Fifo);
+        let first = ThreadPriority::from_posix(ScheduleParams {
+            sched_priority: REAL_TIME,
+        });
+        if set_thread_priority_and_policy(thread_native_id(), first, policy).is_err() {
+            let thread = rustix::thread::gettid();
+            let _ = rustix::process::setpriority_process(Some(thread), -20);
+        }
+    }
+}
+
 /// How an agent works.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -187,7 +207,7 @@ impl Host {
         let remote_wake = Arc::clone(&wake);
         let name = format!("agent-{}", config.host.0);
         let thread = std::thread::Builder::new().name(name).spawn(move || {
-            prepare_thread(config.urgency);
+            config.urgency.apply();
             let now = config.clock.now();
             let mut host = Host {
                 next_period: config.clock.next_multiple(now, PERIOD, READ_AFTER),
@@ -484,22 +504,5 @@ impl Drop for Host {
             // The last words; nobody is left to hear of errors.
             let _ = put_back(member);
         }
-    }
-}
-
-/// Timers to the nanosecond, and before others if that is allowed.
-fn prepare_thread(urgency: Urgency) {
-    let exact = std::num::NonZeroU64::new(1);
-    let _ = rustix::thread::set_current_timer_slack(exact);
-    if urgency == Urgency::Normal {
-        return;
-    }
-    let policy = ThreadSchedulePolicy::Realtime(RealtimeThreadSchedulePolicy::Fifo);
-    let first = ThreadPriority::from_posix(ScheduleParams {
-        sched_priority: REAL_TIME,
-    });
-    if set_thread_priority_and_policy(thread_native_id(), first, policy).is_err() {
-        let thread = rustix::thread::gettid();
-        let _ = rustix::process::setpriority_process(Some(thread), -20);
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tidegate_core::{Allocator, Delivery, HostId, Observation, Span};
 use tidegate_live::agent::link::MakeHalf;
-use tidegate_live::agent::{Config, Handle, Host, Notice, Request, Session, Wants};
+use tidegate_live::agent::{Config, Handle, Host, Notice, Request, Session, Urgency, Wants};
 
 const HOST: HostId = HostId(0);
 /// How often a controller shows that it is there.
@@ -37,6 +37,7 @@ impl Controller {
         // The agent's thread must not hold the last handle of itself.
         let handle = agent.clone();
         let work = move || {
+            Urgency::First.apply();
             let mut policy = Delivery::new(make());
             // The half is made on the agent's thread, of an equal policy.
             policy.host_half(HOST);
