@@ -35,6 +35,7 @@
 //! - `memory`: containers that wait for memory.
 //! - `lease`: what happens without a controller.
 //! - `agenda`: which container is to be looked at when.
+//! - `urgency`: who comes first when the host is busy.
 
 pub mod link;
 
@@ -48,7 +49,9 @@ mod memory;
 mod orders;
 mod step;
 mod throttle;
+mod urgency;
 
 pub use clock::Clock;
-pub use host::{Config, Handle, Host, Urgency};
+pub use host::{Config, Handle, Host};
 pub use link::{Notice, Registration, Request, Session, Wants};
+pub use urgency::Urgency;

@@ -9,6 +9,8 @@
 //!
 //! - [`hierarchy`]: where the kernel's groups are mounted.
 //! - `file`: one file, kept open.
+//! - `level`: a group's limits, in the files of either version.
+//! - `remove`: an end of a group and all that is in it.
 //! - `stat`: what the kernel counts.
 //! - [`group`]: one container's group: its limits and its use.
 //! - [`trap`]: being told before a container is killed for its memory.
@@ -18,6 +20,7 @@ pub mod hierarchy;
 pub mod trap;
 
 mod file;
+mod level;
 mod remove;
 mod stat;
 
@@ -27,6 +30,7 @@ use std::path::{Path, PathBuf};
 
 pub use group::{Group, MemoryWrite};
 pub use hierarchy::{Hierarchies, Version};
+pub use level::PERIOD;
 pub use stat::CpuStat;
 pub use trap::{Trap, UsageAlarm};
 

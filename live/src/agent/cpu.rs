@@ -4,7 +4,7 @@ use tidegate_core::{ContainerId, Cores, CpuPeriod, Observation, Span, Time};
 
 use super::host::Host;
 use crate::cgroup::CpuStat;
-use crate::cgroup::group::PERIOD;
+use crate::cgroup::PERIOD;
 
 /// The kernel's timer may be late, most of all in a virtual machine: whoever's period has
 /// not ended when it should have is read again after this. Ours.

@@ -12,7 +12,7 @@
 use tidegate_core::{ContainerId, Span};
 
 use super::host::Host;
-use crate::cgroup::group::PERIOD;
+use crate::cgroup::PERIOD;
 
 /// The groups begin their periods within 1 ms after this, as the kernel's clock counts
 /// multiples of a period...

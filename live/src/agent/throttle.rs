@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 use tidegate_core::{ContainerId, Observation, Span, Time};
 
 use super::host::Host;
-use crate::cgroup::group::PERIOD;
+use crate::cgroup::PERIOD;
 
 /// Who has less left is told to be throttled. The kernel counts use at its ticks (4 ms
 /// at 250 Hz) and throttles there: at the next tick it would be over. Ours.

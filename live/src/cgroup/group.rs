@@ -16,16 +16,9 @@ use tidegate_core::{Bytes, Cores, Span};
 
 use super::file::Knob;
 use super::hierarchy::{Hierarchies, Version, relative};
+use super::level::{LEAST_US, Level, MOST_US, PERIOD, PERIOD_US, number_or_max, write_quota};
 use super::stat::{self, CpuStat};
 use super::{CgroupError, Trap, UsageAlarm};
-
-/// The kernel's bandwidth period, as the core counts CPU.
-pub const PERIOD: Span = Span::from_millis(100);
-const PERIOD_US: u64 = PERIOD.0 / 1_000;
-/// The kernel takes no quota below this (`min_cfs_quota_period`), in microseconds.
-const LEAST_US: u64 = 1_000;
-/// As good as no limit, and far below what overflows in the kernel: 10,000 cores.
-const MOST_US: u64 = 10_000 * PERIOD_US;
 
 /// What became of a memory limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,19 +49,6 @@ pub struct Group {
     /// While the kernel's killer is held: how far the ceiling is above the limit, on
     /// version 2.
     held: Option<Bytes>,
-}
-
-/// The limits of one group, and what was last written. `None` is no limit.
-#[derive(Debug)]
-struct Level {
-    /// Version 1 only.
-    period: Option<Knob>,
-    quota: Knob,
-    quota_us: Option<u64>,
-    memory: Knob,
-    limit: Option<Bytes>,
-    /// `memory.high`, on version 2.
-    high: Option<Knob>,
 }
 
 impl Group {
@@ -431,106 +411,5 @@ fn above<T: PartialOrd>(limit: Option<T>, other: Option<T>) -> bool {
         (None, Some(_)) => true,
         (Some(limit), Some(other)) => limit > other,
         (_, None) => false,
-    }
-}
-
-/// A limit of version 2.
-fn number_or_max(file: &Knob) -> Result<Option<Bytes>, CgroupError> {
-    file.read(|text| match text.trim() {
-        "max" => Some(None),
-        number => number.parse().ok().map(|number| Some(Bytes(number))),
-    })
-}
-
-fn write_quota(file: &Knob, version: Version, quota: Option<u64>) -> Result<(), CgroupError> {
-    match (version, quota) {
-        (Version::V1, None) => file.write("-1"),
-        (Version::V1, Some(quota)) => file.write(&quota.to_string()),
-        (Version::V2, None) => file.write(&format!("max {PERIOD_US}")),
-        (Version::V2, Some(quota)) => file.write(&format!("{quota} {PERIOD_US}")),
-    }
-}
-
-impl Level {
-    fn open(hierarchies: &Hierarchies, path: &str) -> Result<Level, CgroupError> {
-        if path.is_empty() {
-            return Err(CgroupError::Path(path.to_owned()));
-        }
-        let (cpu, memory) = (hierarchies.cpu(path), hierarchies.memory(path));
-        match hierarchies.version() {
-            Version::V1 => {
-                let period = Knob::read_write(cpu.join("cpu.cfs_period_us"))?;
-                let quota = Knob::read_write(cpu.join("cpu.cfs_quota_us"))?;
-                if period.number()? != PERIOD_US {
-                    // What a quota of the old period means in the new one is unknown.
-                    quota.write("-1")?;
-                    period.write(&PERIOD_US.to_string())?;
-                }
-                let memory = Knob::read_write(memory.join("memory.limit_in_bytes"))?;
-                let limit = memory.number()?;
-                Ok(Level {
-                    quota_us: quota
-                        .read(|text| text.trim().parse::<i64>().ok())?
-                        .try_into()
-                        .ok(),
-                    quota,
-                    period: Some(period),
-                    // The kernel's way to say that there is none, in pages of any size.
-                    limit: (limit < i64::MAX as u64 & !0xffff).then_some(Bytes(limit)),
-                    memory,
-                    high: None,
-                })
-            }
-            Version::V2 => {
-                let quota = Knob::read_write(cpu.join("cpu.max"))?;
-                let (quota_us, period) = quota.read(|text| {
-                    let (quota, period) = text.trim().split_once(' ')?;
-                    Some((quota.parse().ok(), period.parse::<u64>().ok()?))
-                })?;
-                let hard = Knob::read_write(memory.join("memory.max"))?;
-                let high = Knob::read_write(memory.join("memory.high"))?;
-                let level = Level {
-                    quota_us: quota_us.filter(|_| period == PERIOD_US),
-                    quota,
-                    period: None,
-                    limit: number_or_max(&high)?.or(number_or_max(&hard)?),
-                    memory: hard,
-                    high: Some(high),
-                };
-                if period != PERIOD_US {
-                    write_quota(&level.quota, Version::V2, None)?;
-                }
-                Ok(level)
-            }
-        }
-    }
-
-    /// Writes a memory limit; on version 2 as `memory.high`, with `memory.max` above
-    /// it, if a trap is set.
-    fn write_memory(
-        &self,
-        limit: Option<Bytes>,
-        headroom: Option<Bytes>,
-        up: bool,
-    ) -> Result<(), (std::path::PathBuf, Errno)> {
-        let write = |file: &Knob, limit: Option<Bytes>, none: &str| {
-            let text = limit.map_or_else(|| none.to_owned(), |limit| limit.0.to_string());
-            file.try_write(&text)
-                .map_err(|error| (file.path().to_owned(), error))
-        };
-        let Some(high) = &self.high else {
-            return write(&self.memory, limit, "-1");
-        };
-        let (soft, hard) = match headroom {
-            Some(headroom) => (limit, limit.map(|limit| limit + headroom)),
-            None => (None, limit),
-        };
-        if up {
-            write(&self.memory, hard, "max")?;
-            write(high, soft, "max")
-        } else {
-            write(high, soft, "max")?;
-            write(&self.memory, hard, "max")
-        }
     }
 }
