@@ -28,6 +28,21 @@ fn main() {
     }
     println!("cargo:rustc-env=TIDEGATE_SOURCES={hash:016x}");
 
+    // Numbers of instructions depend on who compiled, and how.
+    let said = std::env::var("RUSTC").ok().and_then(|rustc| {
+        let output = std::process::Command::new(rustc).arg("-V").output().ok()?;
+        String::from_utf8(output.stdout).ok()
+    });
+    let compiler = said.unwrap_or_default();
+    println!("cargo:rustc-env=TIDEGATE_COMPILER={}", compiler.trim());
+    let variable = |name: &str| std::env::var(name).unwrap_or_default();
+    let flags = variable("CARGO_ENCODED_RUSTFLAGS").replace('\u{1f}', " ");
+    println!(
+        "cargo:rustc-env=TIDEGATE_PROFILE=opt-level {} for {} {flags}",
+        variable("OPT_LEVEL"),
+        variable("TARGET"),
+    );
+
     for path in watched(root) {
         println!("cargo:rerun-if-changed={}", path.display());
     }

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::run::Shard;
+
 /// Event-driven resource management for containers: simulate it, compare it
 /// with what was published.
 #[derive(Debug, Parser)]
@@ -48,6 +50,10 @@ pub enum Command {
     Verify(VerifyArgs),
     /// Show what `run` would do: what is there, what is new or changed, how long it takes
     Plan(PlanArgs),
+    /// Check the gates against regressions: results byte for byte, instructions within 1 %
+    Bench(BenchArgs),
+    /// Put the shards of a run together
+    Merge(MergeArgs),
     /// Print the JSON Schema of scenario files
     Schema,
 }
@@ -76,6 +82,9 @@ pub struct RunArgs {
     /// End with code 13 if a published figure is not met within its tolerance
     #[arg(long)]
     pub strict_published: bool,
+    /// Run only this part of the cells and seeds, for one of several machines
+    #[arg(long, value_name = "I/N", requires = "out")]
+    pub shard: Option<Shard>,
     /// Stop as if interrupted after so many cells (for tests)
     #[arg(long, hide = true, value_name = "N")]
     pub stop_after: Option<usize>,
@@ -182,6 +191,55 @@ pub struct PlanArgs {
     /// Threads [default: one per core]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub jobs: Option<u16>,
+}
+
+/// What `merge` is told.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The result is what one machine would have written, byte for byte. Shards of different code or \
+scenarios, or that have the same run with other numbers, are refused (exit code 4); so are holes \
+(exit code 5).
+
+Example:
+  tidegate run x.toml --shard 1/2 --out shards/1     # on one machine
+  tidegate run x.toml --shard 2/2 --out shards/2     # on another
+  tidegate merge shards/1 shards/2 --out whole")]
+pub struct MergeArgs {
+    /// The folders of the shards
+    #[arg(required = true, value_name = "SHARD")]
+    pub shards: Vec<PathBuf>,
+    /// Where the whole run goes
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Where to look for the traces that the scenario reads; repeatable
+    #[arg(long, value_name = "DIR", default_value = "scenarios")]
+    pub files: Vec<PathBuf>,
+}
+
+/// What `bench` is told.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Tier 1 compares tables and counters of small scenarios byte for byte, on the platform of the \
+reference only (exp and ln are the system's). Tier 2 counts instructions with valgrind, for the \
+compiler of the reference only. Exit code 11 if a gate falls, 4 if it cannot be judged here.
+
+Examples:
+  tidegate bench --check
+  tidegate bench --check --tier 1
+  tidegate bench --bless --reference my-reference")]
+pub struct BenchArgs {
+    /// Compare with the references
+    #[arg(long, required_unless_present = "bless", conflicts_with = "bless")]
+    pub check: bool,
+    /// Make the references anew
+    #[arg(long)]
+    pub bless: bool,
+    /// Only this tier [default: both]
+    #[arg(long, value_name = "1|2", value_parser = clap::value_parser!(u8).range(1..=2))]
+    pub tier: Option<u8>,
+    /// The folder of the references, with a gates.toml
+    #[arg(long, value_name = "DIR", default_value = "results/reference")]
+    pub reference: PathBuf,
 }
 
 /// How a table is printed.

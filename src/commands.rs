@@ -19,6 +19,10 @@ pub mod verify;
 
 pub mod plan;
 
+pub mod bench;
+
+pub mod merge;
+
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -42,6 +46,8 @@ pub fn dispatch(cli: &Cli) -> Exit {
         Command::Compare(args) => compare::run(args),
         Command::Verify(args) => verify::run(args),
         Command::Plan(args) => plan::run(args),
+        Command::Bench(args) => bench::run(args),
+        Command::Merge(args) => merge::run(args),
         Command::Schema => schema(),
     }
 }

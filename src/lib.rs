@@ -19,6 +19,8 @@ pub mod expect;
 
 pub mod table;
 
+pub mod gates;
+
 pub mod report;
 
 pub mod cli;

@@ -2,6 +2,7 @@
 //!
 //! - [`cell`]: one cell with one seed.
 //! - [`pool`]: all of them, on several threads.
+//! - [`shard`]: which of them are whose, on several machines.
 //! - [`shared`]: runs that several scenarios have in common.
 //! - [`progress`]: how far it is.
 //! - [`interrupt`]: Ctrl-C stops after the cells under way.
@@ -12,10 +13,13 @@ pub mod pool;
 
 pub mod shared;
 
+pub mod shard;
+
 pub mod progress;
 
 pub mod interrupt;
 
 pub use interrupt::Interrupt;
 pub use pool::{Options, Results};
+pub use shard::Shard;
 pub use shared::Shared;

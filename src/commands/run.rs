@@ -108,6 +108,7 @@ fn one(
         resume: args.resume,
         quiet: args.quiet,
         stop_after: args.stop_after,
+        shard: args.shard,
     };
     let store = Store::open(folder, &manifest::id(scenario))?;
     // What is there is known before the first cell is finished.
@@ -115,13 +116,29 @@ fn one(
     let results = run::pool::run(scenario, &store, &options, interrupt, shared)?;
     let mut ending = Ending::new(scenario, Exit::Fine);
     ending.simulated = results.finished() - results.reused - results.shared;
+    let ours = args.shard.map(|shard| shard.runs(scenario));
+    if let (Some(shard), Some(ours)) = (args.shard, ours)
+        && !results.complete()
+        && results.finished() >= ours
+    {
+        if !args.quiet {
+            print(&format!(
+                "{}: shard {shard}, {ours} of {} runs, kept in {}: `tidegate merge` puts shards \
+                 together",
+                scenario.name,
+                scenario.runs(),
+                folder.display()
+            ));
+        }
+        return Ok(ending);
+    }
     if !results.complete() {
         eprintln!(
             "{}: stopped with {} of {} runs (cells times seeds) finished, kept in {}\n  help: the same command with \
              --resume goes on from there",
             scenario.name,
             results.finished(),
-            scenario.runs(),
+            ours.unwrap_or(scenario.runs()),
             folder.display()
         );
         ending.exit = Exit::Partial;

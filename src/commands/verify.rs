@@ -56,6 +56,7 @@ fn verify(args: &VerifyArgs) -> Result<Exit, Error> {
         resume: false,
         quiet: args.quiet,
         stop_after: None,
+        shard: None,
     };
     let store = Store::open(temporary.path(), &manifest::id(&scenario))?;
     store.put("manifest.json", &manifest::manifest(&scenario)?)?;

@@ -48,6 +48,19 @@ pub fn summary(scenario: &Scenario, results: &Results) -> Result<Vec<u8>, Error>
     csv(&head(scenario, &["metric", "unit", "value"]), rows)
 }
 
+/// What the simulator counted, one line per cell and seed: events handled. No table of
+/// a run, but what a change of its course shows first in.
+///
+/// # Errors
+/// When the table cannot be written.
+pub fn counters(scenario: &Scenario, results: &Results) -> Result<Vec<u8>, Error> {
+    let rows = keys(scenario, results).map(|(mut key, finished)| {
+        key.push(finished.events.to_string());
+        key
+    });
+    csv(&head(scenario, &["events"]), rows)
+}
+
 /// The content of `containers.csv`: one line per cell, seed and service.
 ///
 /// # Errors

@@ -12,6 +12,7 @@ use crate::results::store::Store;
 use crate::run::cell::{self, Finished};
 use crate::run::interrupt::Interrupt;
 use crate::run::progress::Progress;
+use crate::run::shard::Shard;
 use crate::run::shared::Shared;
 use crate::scenario::Scenario;
 
@@ -26,6 +27,8 @@ pub struct Options {
     pub quiet: bool,
     /// Stops as if interrupted after so many cells: for tests.
     pub stop_after: Option<usize>,
+    /// Runs only what is in this shard.
+    pub shard: Option<Shard>,
 }
 
 /// All cells of a scenario with all seeds, as far as they are finished.
@@ -77,7 +80,7 @@ pub fn run(
             if let Some(found) = &found {
                 reused += 1;
                 shared.put(cell, *seed, cell.recording, found);
-            } else {
+            } else if options.shard.is_none_or(|shard| shard.holds(cell, *seed)) {
                 todo.push((index, seed_index));
             }
             seeds.push(found);
