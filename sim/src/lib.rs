@@ -11,6 +11,7 @@
 //! - [`wire`]: what messages of the control plane weigh.
 //! - [`platform`]: what starts and stops pods as requests come.
 //! - [`experiment`], [`outcome`]: what goes in and what comes out of a run.
+//! - [`record`]: what is written down, of runs in any world.
 //! - `world`: the run itself, behind [`run`].
 //! - [`continuum`]: the other kind of experiment: a manager that deploys on many
 //!   platforms.
@@ -31,9 +32,7 @@ mod flow;
 
 pub mod continuum;
 
-mod plan;
-
-mod record;
+pub mod record;
 
 mod watch;
 

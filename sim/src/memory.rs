@@ -54,15 +54,7 @@ impl Memory {
     /// A call enters service.
     pub(crate) fn enter(&mut self) {
         self.in_service += 1;
-        let growth = self.model.per_call.0 as f64;
-        self.base += match self.model.ceiling {
-            Some(ceiling) if ceiling > self.model.start => {
-                let room = (ceiling.0 - self.model.start.0) as f64;
-                growth * ((ceiling.0 as f64 - self.base) / room).max(0.0)
-            }
-            Some(_) => 0.0,
-            None => growth,
-        };
+        self.base += self.model.growth(self.base);
         self.note();
     }
 

@@ -1,6 +1,6 @@
-//! What is written down during a run. Memory does not grow with the requests
-//! served: everything goes into histograms and sums, and into a series where the
-//! scenario asks for one.
+//! What is written down during a run, in whichever world it happens. Memory does not
+//! grow with the requests served: everything goes into histograms and sums, and into a
+//! series where the scenario asks for one.
 //!
 //! - [`distribution`]: quantiles and cumulative distribution functions.
 //! - [`series`]: limits and use over time.
@@ -22,17 +22,17 @@ use tidegate_workloads::Load;
 use crate::experiment::{Experiment, Series};
 use crate::outcome::{Metric, SeriesPoint};
 
-use memory::MemoryEvents;
+pub use memory::MemoryEvents;
 use series::SeriesRecorder;
 use tracking::Tracking;
 
-pub(crate) use distribution::Distributions;
+pub use distribution::{Distribution, Distributions};
 
 /// What the published slack of a run is computed from. Escra's authors took each
 /// policy's own telemetry, and their script treats each kind differently (three
 /// quirks that their figures carry). True slack is sampled alike for all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Telemetry {
+pub enum Telemetry {
     /// A report each CPU period. Published: limit and usage halved (the script's
     /// counter starts at one), containers whose halved usage stays under 0.3
     /// cores left out.
@@ -46,7 +46,7 @@ pub(crate) enum Telemetry {
 }
 
 /// How often slack is sampled.
-pub(crate) const SAMPLE: Span = Series::STEP;
+pub const SAMPLE: Span = Series::STEP;
 /// Samples per second, the resolution of published telemetry other than reports.
 const PER_SECOND: u64 = 10;
 
@@ -56,18 +56,21 @@ const KIB: f64 = 1.0 / 1024.0;
 
 /// One sample of a container.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Reading {
+pub struct Reading {
     /// Limit in force, in cores.
-    pub(crate) cpu_limit: f64,
+    pub cpu_limit: f64,
     /// Mean use since the last sample, in cores.
-    pub(crate) cpu: f64,
+    pub cpu: f64,
     /// In bytes.
-    pub(crate) memory_limit: u64,
-    pub(crate) memory: u64,
+    pub memory_limit: u64,
+    /// In bytes.
+    pub memory: u64,
     /// Active periods since the client began, and those that were throttled.
-    pub(crate) periods: u64,
-    pub(crate) throttled_periods: u64,
-    pub(crate) up: bool,
+    pub periods: u64,
+    /// Of the active ones.
+    pub throttled_periods: u64,
+    /// Whether it runs.
+    pub up: bool,
 }
 
 /// The slack of one container.
@@ -90,7 +93,7 @@ struct Slack {
 
 /// Everything a run writes down.
 #[derive(Debug)]
-pub(crate) struct Recorder {
+pub struct Recorder {
     telemetry: Telemetry,
     origin: Time,
     warm_up: Time,
@@ -101,11 +104,16 @@ pub(crate) struct Recorder {
     /// For each answer when its request was due, its latency and whether it failed, for
     /// who drives the run.
     pub(crate) answers: Option<Vec<(Time, Span, bool)>>,
-    pub(crate) sent: u64,
-    pub(crate) completed: u64,
-    pub(crate) failed: u64,
-    pub(crate) memory: MemoryEvents,
-    pub(crate) limit_updates: u64,
+    /// Requests due so far.
+    pub sent: u64,
+    /// Replies, whatever they say.
+    pub completed: u64,
+    /// Of those, errors.
+    pub failed: u64,
+    /// Out-of-memory events, reclaims and restarts.
+    pub memory: MemoryEvents,
+    /// Commands that changed a limit.
+    pub limit_updates: u64,
     slack: Vec<Slack>,
     series: Option<SeriesRecorder>,
     /// For a closed loop, whose demand is known.
@@ -164,7 +172,7 @@ impl Slack {
 
 impl Recorder {
     /// Without containers: each is [added](Recorder::add).
-    pub(crate) fn new(experiment: &Experiment<'_>, telemetry: Telemetry) -> Recorder {
+    pub fn new(experiment: &Experiment<'_>, telemetry: Telemetry) -> Recorder {
         let origin = Time::ZERO + experiment.settle;
         Recorder {
             telemetry,
@@ -195,7 +203,7 @@ impl Recorder {
     }
 
     /// One container more.
-    pub(crate) fn add(&mut self) {
+    pub fn add(&mut self) {
         self.slack.push(Slack::new());
         if let Some(series) = &mut self.series {
             series.add(self.ticks);
@@ -203,14 +211,14 @@ impl Recorder {
     }
 
     /// All containers are sampled now, `pods` of which a platform started.
-    pub(crate) fn tick(&mut self, pods: u32) {
+    pub fn tick(&mut self, pods: u32) {
         self.ticks += 1;
         self.pods_sum += u64::from(pods);
         self.pods_max = self.pods_max.max(pods);
     }
 
     /// Pods there were, on average and at most.
-    pub(crate) fn pods(&self) -> (f64, u32) {
+    pub fn pods(&self) -> (f64, u32) {
         (
             self.pods_sum as f64 / self.ticks.max(1) as f64,
             self.pods_max,
@@ -218,12 +226,12 @@ impl Recorder {
     }
 
     /// The run was this long.
-    pub(crate) fn ended(&mut self, duration: Span) {
+    pub fn ended(&mut self, duration: Span) {
         self.duration = duration;
     }
 
     /// A reply reached the client at `now`.
-    pub(crate) fn reply(&mut self, now: Time, intended: Time, failed: bool) {
+    pub fn reply(&mut self, now: Time, intended: Time, failed: bool) {
         self.completed += 1;
         self.failed += u64::from(failed);
         if let Some(answers) = &mut self.answers {
@@ -237,7 +245,7 @@ impl Recorder {
     }
 
     /// One sample of a container.
-    pub(crate) fn sample(&mut self, now: Time, container: usize, reading: &Reading) {
+    pub fn sample(&mut self, now: Time, container: usize, reading: &Reading) {
         let slack = &mut self.slack[container];
         // A quota write refills the pool: use can pass the limit for a moment.
         let free = reading.cpu_limit - reading.cpu;
@@ -259,19 +267,19 @@ impl Recorder {
     }
 
     /// The part of a sample that goes into the series.
-    pub(crate) fn sample_series(&mut self, now: Time, container: usize, reading: &Reading) {
+    pub fn sample_series(&mut self, now: Time, container: usize, reading: &Reading) {
         if let Some(series) = &mut self.series {
             series.sample(now.since(self.origin), container, reading);
         }
     }
 
     /// Whether [`limits`](Recorder::limits) is to be told.
-    pub(crate) fn tracks_limits(&self) -> bool {
+    pub fn tracks_limits(&self) -> bool {
         self.tracking.is_some()
     }
 
     /// From `now` on all CPU limits come to `cores`.
-    pub(crate) fn limits(&mut self, now: Time, cores: f64) {
+    pub fn limits(&mut self, now: Time, cores: f64) {
         if let Some(tracking) = &mut self.tracking
             && now >= self.origin
         {
@@ -280,7 +288,7 @@ impl Recorder {
     }
 
     /// A period report as the published script saw it.
-    pub(crate) fn period(&mut self, container: usize, quota: f64, unused: f64) {
+    pub fn period(&mut self, container: usize, quota: f64, unused: f64) {
         if self.telemetry == Telemetry::Periods {
             let slack = &mut self.slack[container];
             slack.cpu_published_max = slack.cpu_published_max.max((quota - unused) / 2.0);
@@ -289,24 +297,24 @@ impl Recorder {
     }
 
     /// Mean CPU limit of a container over the run; none counts as zero.
-    pub(crate) fn cpu_limit_mean(&self, container: usize) -> f64 {
+    pub fn cpu_limit_mean(&self, container: usize) -> f64 {
         self.slack[container].cpu_limit_sum / self.ticks.max(1) as f64
     }
 
     /// The distributions of the run.
-    pub(crate) fn distributions(&self) -> Distributions {
+    pub fn distributions(&self) -> Distributions {
         Distributions::new(&self.latency, &self.slack)
     }
 
     /// The series that was asked for; empty if none was.
-    pub(crate) fn take_series(&mut self) -> Vec<SeriesPoint> {
+    pub fn take_series(&mut self) -> Vec<SeriesPoint> {
         let series = self.series.take();
         series.map_or_else(Vec::new, SeriesRecorder::into_rows)
     }
 
     /// The run's numbers. `used` is the CPU used by all containers and
     /// `periods` the active and the throttled ones.
-    pub(crate) fn metrics(
+    pub fn metrics(
         &self,
         distributions: &Distributions,
         used: f64,

@@ -35,13 +35,13 @@ mod tests;
 
 use std::collections::VecDeque;
 
-use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Exp1};
 use tidegate_core::{Allocator, Command, Span, Time};
 use tidegate_workloads::Load;
 use tidegate_workloads::application::{Deployment, Order, Service};
 use tidegate_workloads::load::Arrivals;
+use tidegate_workloads::plan::Plan;
 use tidegate_workloads::random::stream;
 
 use crate::engine::Queue;
@@ -49,7 +49,6 @@ use crate::experiment::Experiment;
 use crate::machine::{Machine, Signal, Timer, Timers};
 use crate::memory::Memory;
 use crate::outcome::{ContainerUse, Metric, Outcome};
-use crate::plan::Plan;
 use crate::platform::openwhisk;
 use crate::record::{Reading, Recorder, SAMPLE, Telemetry};
 
@@ -495,9 +494,7 @@ impl<'a, 'b> World<'a, 'b> {
         connection.intended = intended;
         connection.requests += 1;
         let arrival = intended + self.experiment.testbed.network.hop;
-        let mut rng = stream(self.experiment.seed, "request", draws);
-        let kind = self.plan.kind(rng.random());
-        let request = self.new_request(kind, id, &mut rng);
+        let request = self.new_request(draws, id);
         self.start_request(request, arrival.max(earliest));
     }
 

@@ -6,10 +6,11 @@
 
 pub mod read;
 
+use serde::{Deserialize, Serialize};
 use tidegate_core::{Bytes, Cores, Limits, Span};
 
 /// An application: containers that answer requests by calling each other.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Application {
     /// Its name: the file's.
     pub name: String,
@@ -65,7 +66,7 @@ impl Call {
 }
 
 /// One service.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Service {
     /// Its name.
     pub name: String,
@@ -82,7 +83,7 @@ pub struct Service {
 }
 
 /// What runs a service.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Deployment {
     /// One container, there from the beginning.
     #[default]
@@ -97,7 +98,7 @@ pub enum Deployment {
 
 /// The profiled limits of a service, as its authors configured them for the
 /// static policy of 1.5 times the profiled maximum.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Profile {
     /// 1.5 times the profiled CPU maximum.
     pub cpu_15x: Cores,
@@ -126,8 +127,44 @@ impl Profile {
     }
 }
 
+impl Runtime {
+    /// CPU time of a call whose mean is `mean`, in the same unit, for a standard
+    /// normal variate: lognormal.
+    pub fn work(&self, mean: f64, normal: f32) -> f64 {
+        // The mean of exp(σZ) is exp(σ²/2).
+        mean * (self.sigma * f64::from(normal) - self.sigma * self.sigma / 2.0).exp()
+    }
+}
+
+impl WarmUp {
+    /// What the call after `served` others costs against a warm one, and the CPU
+    /// time that the compiler takes beside it.
+    pub fn at(&self, served: u64) -> (f64, Span) {
+        let left = (-(served as f64) / self.calls).exp();
+        let share = 1.0 - (-1.0 / self.calls).exp();
+        let compile = self.compile.0 as f64 * left * share;
+        (1.0 + (self.factor - 1.0) * left, Span(compile as u64))
+    }
+}
+
+impl Memory {
+    /// How much a call adds for good where calls before it have brought `base`
+    /// bytes, heap and working sets not counted.
+    pub fn growth(&self, base: f64) -> f64 {
+        let growth = self.per_call.0 as f64;
+        match self.ceiling {
+            Some(ceiling) if ceiling > self.start => {
+                let room = (ceiling.0 - self.start.0) as f64;
+                growth * ((ceiling.0 as f64 - base) / room).max(0.0)
+            }
+            Some(_) => 0.0,
+            None => growth,
+        }
+    }
+}
+
 /// How a service runs calls.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Runtime {
     /// Calls in service at once; more wait in arrival order.
     pub threads: u32,
@@ -147,7 +184,7 @@ pub struct Runtime {
 
 /// Which idle thread takes the next call. It decides how many CPUs a service
 /// touches in a period.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Order {
     /// The one idle longest: work goes round all threads.
     Fifo,
@@ -158,7 +195,7 @@ pub enum Order {
 /// A just-in-time compiler: call number *n* of a service costs
 /// `1 + (factor - 1) * exp(-n / calls)` times its CPU on the path, and
 /// compiling takes `compile` of CPU in all, spread with the same decay.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct WarmUp {
     /// Cost of the first call against a warm one.
     pub factor: f64,
@@ -174,7 +211,7 @@ pub struct WarmUp {
 /// `ceiling - (ceiling - start) * exp(-n * per_call / (ceiling - start))`. On
 /// top come a working set per call in service and a heap that follows the limit
 /// in force when the container starts.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Memory {
     /// After the start, without the heap.
     pub start: Bytes,
@@ -193,7 +230,7 @@ pub struct Memory {
 }
 
 /// One kind of request.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Request {
     /// Its name.
     pub name: String,
@@ -208,7 +245,7 @@ pub struct Request {
 }
 
 /// One call: CPU on a service, and further calls on the way.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Call {
     /// Index into [`Application::services`].
     pub service: usize,

@@ -5,6 +5,7 @@
 //! - `checked`: what readers of files share.
 //! - [`random`]: named streams of random numbers.
 //! - [`application`]: services and the calls between them.
+//! - [`plan`]: their call graphs unrolled, and what is random about a request.
 //! - [`trace`]: rates from published trace files, and a generator of the same
 //!   shape.
 //! - [`load`]: when requests are sent.
@@ -17,6 +18,8 @@ pub mod random;
 
 pub mod application;
 
+pub mod plan;
+
 pub mod trace;
 
 pub mod load;
@@ -24,3 +27,4 @@ pub mod load;
 pub use application::Application;
 pub use file::FileError;
 pub use load::Load;
+pub use plan::Plan;

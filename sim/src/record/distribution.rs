@@ -23,9 +23,11 @@ const TAIL: [f64; 5] = [0.996, 0.997, 0.998, 0.999, 0.9999];
 
 /// One distribution.
 #[derive(Debug)]
-pub(crate) struct Distribution {
-    pub(crate) metric: &'static str,
-    pub(crate) unit: &'static str,
+pub struct Distribution {
+    /// What is distributed.
+    pub metric: &'static str,
+    /// The unit of its values.
+    pub unit: &'static str,
     histogram: Histogram<u64>,
     /// From the histogram's unit to the one above.
     scale: fn(f64) -> f64,
@@ -33,13 +35,13 @@ pub(crate) struct Distribution {
 
 impl Distribution {
     /// The value at `quantile`; not a number where nothing was recorded.
-    pub(crate) fn quantile(&self, quantile: f64) -> f64 {
+    pub fn quantile(&self, quantile: f64) -> f64 {
         (self.scale)(quantile_of(&self.histogram, quantile))
     }
 
     /// Values at fixed quantiles, the same for all runs; none where nothing was
     /// recorded.
-    pub(crate) fn cdf(&self) -> Cdf {
+    pub fn cdf(&self) -> Cdf {
         let steps = (0..=STEPS).map(|step| f64::from(step) / f64::from(STEPS));
         let mut quantiles: Vec<f64> = steps.chain(TAIL).collect();
         quantiles.sort_by(f64::total_cmp);
@@ -59,12 +61,17 @@ impl Distribution {
 
 /// All of a run: slack is given twice, true and as the published script saw it.
 #[derive(Debug)]
-pub(crate) struct Distributions {
-    pub(crate) latency: Distribution,
-    pub(crate) cpu_slack: Distribution,
-    pub(crate) cpu_slack_published: Distribution,
-    pub(crate) mem_slack: Distribution,
-    pub(crate) mem_slack_published: Distribution,
+pub struct Distributions {
+    /// Of replies.
+    pub latency: Distribution,
+    /// CPU limit less use, of all samples.
+    pub cpu_slack: Distribution,
+    /// As the published script saw it.
+    pub cpu_slack_published: Distribution,
+    /// Memory limit less use, of all samples.
+    pub mem_slack: Distribution,
+    /// As the published script saw it.
+    pub mem_slack_published: Distribution,
 }
 
 impl Distributions {
@@ -102,7 +109,7 @@ impl Distributions {
     }
 
     /// Their cumulative distribution functions.
-    pub(crate) fn cdfs(&self) -> Vec<Cdf> {
+    pub fn cdfs(&self) -> Vec<Cdf> {
         let all = [
             &self.latency,
             &self.cpu_slack,

@@ -9,27 +9,27 @@ use crate::outcome::Metric;
 
 /// Out-of-memory events, reclaims and restarts of a run.
 #[derive(Debug)]
-pub(crate) struct MemoryEvents {
+pub struct MemoryEvents {
     /// Containers killed for their memory.
-    pub(crate) kills: u64,
+    pub kills: u64,
     /// Of those that waited, how many went on with a higher limit.
     rescues: u64,
     /// Waits that ended in a denial.
-    pub(crate) denied: u64,
+    pub denied: u64,
     /// Pods evicted to give them other limits.
-    pub(crate) evictions: u64,
+    pub evictions: u64,
     /// From the out-of-memory event until the container went on, in microseconds.
     waits: Histogram<u64>,
     /// Commands that set or reclaim memory, as they arrive and are new.
-    pub(crate) commands: u64,
+    pub commands: u64,
     /// What reclaims took back, in bytes.
-    pub(crate) reclaimed: u64,
+    pub reclaimed: u64,
     /// Time containers were down, summed over them.
-    pub(crate) down: Span,
+    pub down: Span,
 }
 
 impl MemoryEvents {
-    pub(crate) fn new() -> MemoryEvents {
+    pub(super) fn new() -> MemoryEvents {
         MemoryEvents {
             kills: 0,
             rescues: 0,
@@ -43,13 +43,13 @@ impl MemoryEvents {
     }
 
     /// A container went on with a higher limit, after it had waited so long.
-    pub(crate) fn rescue(&mut self, waited: Span) {
+    pub fn rescue(&mut self, waited: Span) {
         self.rescues += 1;
         self.waits.saturating_record((waited.0 / 1_000).max(1));
     }
 
     /// The numbers, in the order in which they are written.
-    pub(crate) fn metrics(&self) -> [Metric; 10] {
+    pub(super) fn metrics(&self) -> [Metric; 10] {
         let metric = |name, unit, value| Metric { name, unit, value };
         let count = |name, value| metric(name, "events", value as f64);
         let wait = |name, quantile| metric(name, "ms", quantile_of(&self.waits, quantile) * 1e-3);

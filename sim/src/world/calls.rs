@@ -1,10 +1,8 @@
 //! A request's way through the services: threads, CPU bursts and calls.
 
-use rand::RngExt;
-use rand_chacha::ChaCha8Rng;
-use rand_distr::{Distribution, StandardNormal};
 use tidegate_core::{Span, Time};
 use tidegate_workloads::application::{Deployment, Service};
+use tidegate_workloads::plan::Draws;
 
 use super::{Event, World, take_thread};
 
@@ -19,13 +17,10 @@ const NOBODY: u32 = u32::MAX - 1;
 pub(super) const NOWHERE: u32 = u32::MAX;
 
 /// A request in service.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Request {
-    kind: u32,
+    draws: Draws,
     connection: u32,
-    /// Standard lognormal factor of each node's CPU time, before σ.
-    normals: Vec<f32>,
-    fails: bool,
     /// Frames that belong to it.
     frames: u32,
 }
@@ -70,33 +65,20 @@ pub(super) struct Frame {
 }
 
 impl World<'_, '_> {
-    /// Draws everything random about a request.
-    pub(super) fn new_request(&mut self, kind: u32, connection: u32, rng: &mut ChaCha8Rng) -> u32 {
-        let plan = &self.plan.kinds[kind as usize];
-        let fails = rng.random::<f64>() < plan.failure_share;
+    /// A request of `connection`, with all that is random about its `number`.
+    pub(super) fn new_request(&mut self, number: u64, connection: u32) -> u32 {
         let index = match self.free_requests.pop() {
             Some(index) => index,
             None => {
-                self.requests.push(Request {
-                    kind,
-                    connection,
-                    normals: Vec::new(),
-                    fails,
-                    frames: 0,
-                });
+                self.requests.push(Request::default());
                 (self.requests.len() - 1) as u32
             }
         };
         let request = &mut self.requests[index as usize];
-        request.kind = kind;
         request.connection = connection;
-        request.fails = fails;
         request.frames = 0;
-        request.normals.clear();
-        for _ in &plan.nodes {
-            let normal: f64 = StandardNormal.sample(rng);
-            request.normals.push(normal as f32);
-        }
+        let seed = self.experiment.seed;
+        self.plan.draw(seed, number, &mut request.draws);
         index
     }
 
@@ -104,7 +86,7 @@ impl World<'_, '_> {
     /// go out with it.
     pub(super) fn start_request(&mut self, request: u32, arrival: Time) {
         self.call(request, 0, CLIENT, 0, arrival);
-        let kind = self.requests[request as usize].kind as usize;
+        let kind = self.requests[request as usize].draws.kind as usize;
         for index in 0..self.plan.kinds[kind].detached.len() {
             let node = self.plan.kinds[kind].detached[index];
             self.call(request, node, NOBODY, 0, arrival);
@@ -113,7 +95,7 @@ impl World<'_, '_> {
 
     fn call(&mut self, request: u32, node: u32, parent: u32, parent_generation: u32, at: Time) {
         self.requests[request as usize].frames += 1;
-        let kind = self.requests[request as usize].kind as usize;
+        let kind = self.requests[request as usize].draws.kind as usize;
         let service = self.plan.kinds[kind].nodes[node as usize].service;
         // A function's calls to itself stay in its pod.
         let home = self.homes[service as usize];
@@ -166,7 +148,7 @@ impl World<'_, '_> {
     /// The service a call goes to.
     pub(super) fn service(&self, frame: u32) -> u32 {
         let frame = &self.frames[frame as usize];
-        let kind = self.requests[frame.request as usize].kind;
+        let kind = self.requests[frame.request as usize].draws.kind;
         self.plan.kinds[kind as usize].nodes[frame.node as usize].service
     }
 
@@ -243,11 +225,9 @@ impl World<'_, '_> {
     fn path_work(&self, frame: u32, service: &Service) -> f64 {
         let call = &self.frames[frame as usize];
         let request = &self.requests[call.request as usize];
-        let node = &self.plan.kinds[request.kind as usize].nodes[call.node as usize];
-        let sigma = service.runtime.sigma;
-        let normal = f64::from(request.normals[call.node as usize]);
-        // The mean of exp(σZ) is exp(σ²/2).
-        node.cpu * (sigma * normal - sigma * sigma / 2.0).exp()
+        let node = &self.plan.kinds[request.draws.kind as usize].nodes[call.node as usize];
+        let normal = request.draws.normals[call.node as usize];
+        service.runtime.work(node.cpu, normal)
     }
 
     /// The CPU time of a call: more while a just-in-time compiler warms up.
@@ -255,16 +235,15 @@ impl World<'_, '_> {
         let mut work = self.path_work(frame, self.instances[container as usize].service);
         let call = &self.frames[frame as usize];
         let request = &self.requests[call.request as usize];
-        let node = &self.plan.kinds[request.kind as usize].nodes[call.node as usize];
+        let node = &self.plan.kinds[request.draws.kind as usize].nodes[call.node as usize];
         let stages = node.stages.len() as u64;
         let instance = &mut self.instances[container as usize];
         let runtime = &instance.service.runtime;
         let mut compile = 0;
         if let Some(warm_up) = &runtime.warm_up {
-            let left = (-(instance.served as f64) / warm_up.calls).exp();
-            work *= 1.0 + (warm_up.factor - 1.0) * left;
-            let share = 1.0 - (-1.0 / warm_up.calls).exp();
-            compile = (warm_up.compile.0 as f64 * left * share) as u64;
+            let (factor, compiling) = warm_up.at(instance.served);
+            work *= factor;
+            compile = compiling.0;
         }
         let path = work * runtime.path_share;
         let call = &mut self.frames[frame as usize];
@@ -315,7 +294,7 @@ impl World<'_, '_> {
             return;
         }
         let request = &self.requests[call.request as usize];
-        let kind = &self.plan.kinds[request.kind as usize];
+        let kind = &self.plan.kinds[request.draws.kind as usize];
         let node = &kind.nodes[call.node as usize];
         let stage = node.stages.get(usize::from(call.stage)).copied();
         match stage.filter(|_| !call.failed) {
@@ -326,7 +305,7 @@ impl World<'_, '_> {
                 call.phase = Phase::Calling;
                 call.pending = (end - begin) as u16;
                 let at = now + self.experiment.testbed.network.hop;
-                let kind = self.requests[request as usize].kind as usize;
+                let kind = self.requests[request as usize].draws.kind as usize;
                 for child in begin..end {
                     let node = self.plan.kinds[kind].children[child as usize];
                     self.call(request, node, frame, generation, at);
@@ -354,7 +333,7 @@ impl World<'_, '_> {
         let hop = self.experiment.testbed.network.hop;
         let call = &self.frames[frame as usize];
         let (request, parent) = (call.request, call.parent);
-        let kind = self.requests[request as usize].kind as usize;
+        let kind = self.requests[request as usize].draws.kind as usize;
         let next = self.plan.kinds[kind].nodes[call.node as usize].next;
         match parent {
             NOBODY | CLIENT if next.is_some() && !failed => {
@@ -366,7 +345,7 @@ impl World<'_, '_> {
             NOBODY => {}
             CLIENT => {
                 let request = &self.requests[request as usize];
-                let (id, failed) = (request.connection, failed || request.fails);
+                let (id, failed) = (request.connection, failed || request.draws.fails);
                 let intended = self.connections[id as usize].intended;
                 match self.experiment.client.poll {
                     Some(poll) => {
@@ -405,7 +384,7 @@ impl World<'_, '_> {
         }
         call.failed |= failed;
         let (request, failed) = (call.request, call.failed);
-        let kind = self.requests[request as usize].kind as usize;
+        let kind = self.requests[request as usize].draws.kind as usize;
         if let Some(next) = self.plan.kinds[kind].nodes[node as usize].next
             && !failed
         {

@@ -1,45 +1,67 @@
-//! An application's call graphs, unrolled for execution.
+//! An application's call graphs, unrolled for execution, and all that is random
+//! about a request.
 //!
 //! Each execution of a call within a request is a node of its own: a call made
 //! four times in a row is a chain of four. A request's random draws are then one
-//! array indexed by node, the same under every policy.
+//! array indexed by node, the same under every policy and in every world.
 
-use tidegate_workloads::Application;
-use tidegate_workloads::application::Call;
+use rand::RngExt;
+use rand_distr::{Distribution, StandardNormal};
+
+use crate::Application;
+use crate::application::Call;
+use crate::random::stream;
 
 /// One execution of a call.
 #[derive(Clone, Debug)]
-pub(crate) struct Node {
-    pub(crate) service: u32,
+pub struct Node {
+    /// Index into [`Application::services`].
+    pub service: u32,
     /// Mean CPU time in nanoseconds.
-    pub(crate) cpu: f64,
-    /// Stages of calls it makes: ranges of [`Plan::children`].
-    pub(crate) stages: Vec<(u32, u32)>,
+    pub cpu: f64,
+    /// Stages of calls it makes: ranges of [`Kind::children`].
+    pub stages: Vec<(u32, u32)>,
     /// The next execution of the same call, made when this one is answered.
-    pub(crate) next: Option<u32>,
+    pub next: Option<u32>,
 }
 
 /// One kind of request.
 #[derive(Clone, Debug)]
-pub(crate) struct Kind {
-    pub(crate) failure_share: f64,
-    pub(crate) nodes: Vec<Node>,
+pub struct Kind {
+    /// Share of its replies that are errors.
+    pub failure_share: f64,
+    /// Its calls; the first is the root.
+    pub nodes: Vec<Node>,
     /// Nodes of the calls that stages make.
-    pub(crate) children: Vec<u32>,
+    pub children: Vec<u32>,
     /// Calls nobody waits for.
-    pub(crate) detached: Vec<u32>,
+    pub detached: Vec<u32>,
 }
 
 /// All kinds of requests of an application. Node 0 of each is its root.
 #[derive(Clone, Debug)]
-pub(crate) struct Plan {
-    pub(crate) kinds: Vec<Kind>,
+pub struct Plan {
+    /// In the order of the application's requests.
+    pub kinds: Vec<Kind>,
     /// Upper ends of the kinds' shares, for drawing one.
-    pub(crate) cumulative: Vec<f64>,
+    cumulative: Vec<f64>,
+}
+
+/// What is random about one request.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Draws {
+    /// Which of [`Plan::kinds`] it is.
+    pub kind: u32,
+    /// Whether its reply is an error.
+    pub fails: bool,
+    /// Standard normal variate behind each node's CPU time, see
+    /// [`Runtime::work`](crate::application::Runtime::work).
+    pub normals: Vec<f32>,
 }
 
 impl Plan {
-    pub(crate) fn new(application: &Application) -> Plan {
+    /// The call graphs of `application`.
+    pub fn new(application: &Application) -> Plan {
         let mut sum = 0.0;
         let mut cumulative = Vec::new();
         let mut kinds = Vec::new();
@@ -62,8 +84,23 @@ impl Plan {
         Plan { kinds, cumulative }
     }
 
+    /// Draws request `number` under `seed` into `draws`, whose memory is used again.
+    /// Numbers are the connection's in the upper half and that of the request on it
+    /// in the lower, or a batch's own.
+    pub fn draw(&self, seed: u64, number: u64, draws: &mut Draws) {
+        let mut rng = stream(seed, "request", number);
+        draws.kind = self.kind(rng.random());
+        let kind = &self.kinds[draws.kind as usize];
+        draws.fails = rng.random::<f64>() < kind.failure_share;
+        draws.normals.clear();
+        draws.normals.extend(kind.nodes.iter().map(|_| {
+            let normal: f64 = StandardNormal.sample(&mut rng);
+            normal as f32
+        }));
+    }
+
     /// The kind for a uniform number between 0 and 1.
-    pub(crate) fn kind(&self, uniform: f64) -> u32 {
+    fn kind(&self, uniform: f64) -> u32 {
         let target = uniform * self.cumulative.last().copied().unwrap_or(1.0);
         let index = self.cumulative.partition_point(|&end| end <= target);
         index.min(self.kinds.len() - 1) as u32
