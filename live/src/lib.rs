@@ -15,4 +15,6 @@ pub mod bpf;
 
 pub mod agent;
 
+pub mod local;
+
 pub mod wire;
