@@ -1,8 +1,9 @@
 //! The command line.
 
+use std::fmt;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::run::Shard;
 
@@ -56,6 +57,13 @@ pub enum Command {
     Merge(MergeArgs),
     /// Print the JSON Schema of scenario files
     Schema,
+    /// Send a load to an HTTP server as the live world does, and print latencies
+    #[cfg(feature = "live")]
+    Load(LoadArgs),
+    /// One service of an application in the live world; started by `run`
+    #[cfg(feature = "live")]
+    #[command(hide = true)]
+    Service,
 }
 
 /// What `run` is told.
@@ -67,6 +75,9 @@ pub struct RunArgs {
     /// Changes to the scenarios
     #[command(flatten)]
     pub select: SelectArgs,
+    /// Which world runs the scenarios, whatever they say themselves
+    #[arg(long, value_name = "WORLD")]
+    pub world: Option<WorldArg>,
     /// Where results go [default: results/runs/SCENARIO/ID]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
@@ -275,4 +286,64 @@ pub struct SelectArgs {
     /// Run only cells with this value; repeatable
     #[arg(long, value_name = "COLUMN=VALUE")]
     pub filter: Vec<String>,
+}
+
+/// A world, on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum WorldArg {
+    /// The simulator
+    Sim,
+    /// This host
+    Live,
+}
+
+impl fmt::Display for WorldArg {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            WorldArg::Sim => "sim",
+            WorldArg::Live => "live",
+        })
+    }
+}
+
+/// What `load` is told.
+#[cfg(feature = "live")]
+#[derive(Debug, Args)]
+#[command(after_help = "\
+An open loop: requests are sent when they are due, whatever has been answered, and latency counts \
+from when they were due. Connections are pipelined, as in wrk2.")]
+pub struct LoadArgs {
+    /// Where to send: http://HOST:PORT/PATH
+    pub url: String,
+    /// Requests per second, over all connections
+    #[arg(long, short)]
+    pub rate: f64,
+    /// Connections
+    #[arg(long, short, default_value_t = 10)]
+    pub connections: u32,
+    /// How long
+    #[arg(long, short, default_value = "30s", value_parser = crate::commands::load::span)]
+    pub duration: tidegate_core::Span,
+    /// Replies in this first part are left out of latencies
+    #[arg(long, default_value = "0s", value_parser = crate::commands::load::span)]
+    pub warm_up: tidegate_core::Span,
+    /// When requests are due
+    #[arg(long, value_enum, default_value_t = Arrivals::Fixed)]
+    pub arrivals: Arrivals,
+    /// Of random arrivals
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// A header line, such as "Accept-Encoding: gzip"; repeatable
+    #[arg(long, short = 'H')]
+    pub header: Vec<String>,
+}
+
+/// When requests are due.
+#[cfg(feature = "live")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Arrivals {
+    /// Evenly spaced
+    Fixed,
+    /// Poisson
+    Exp,
 }

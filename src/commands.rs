@@ -13,6 +13,10 @@ pub mod check;
 pub mod coverage;
 
 pub mod compare;
+
+#[cfg(feature = "live")]
+pub mod load;
+
 pub mod page;
 
 pub mod verify;
@@ -49,6 +53,10 @@ pub fn dispatch(cli: &Cli) -> Exit {
         Command::Bench(args) => bench::run(args),
         Command::Merge(args) => merge::run(args),
         Command::Schema => schema(),
+        #[cfg(feature = "live")]
+        Command::Load(args) => load::run(args),
+        #[cfg(feature = "live")]
+        Command::Service => service(),
     }
 }
 
@@ -61,6 +69,15 @@ fn schema() -> Exit {
             Exit::Fine
         }
         Err(error) => report(&Error::Internal(error.to_string())),
+    }
+}
+
+/// `tidegate service`: one service of an application.
+#[cfg(feature = "live")]
+fn service() -> Exit {
+    match tidegate_live::local::service::run() {
+        Ok(()) => Exit::Fine,
+        Err(error) => report(&Error::Internal(format!("the service failed: {error}"))),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Running a scenario.
 //!
 //! - [`cell`]: one cell with one seed.
+//! - [`live`]: the same on this host.
 //! - [`pool`]: all of them, on several threads.
 //! - [`shard`]: which of them are whose, on several machines.
 //! - [`shared`]: runs that several scenarios have in common.
@@ -8,6 +9,9 @@
 //! - [`interrupt`]: Ctrl-C stops after the cells under way.
 
 pub mod cell;
+
+#[cfg_attr(not(feature = "live"), path = "run/live_missing.rs")]
+pub mod live;
 
 pub mod pool;
 

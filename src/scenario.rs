@@ -4,6 +4,7 @@
 //! - [`set`]: `--set key=value`.
 //! - [`format`](mod@format): the file as it is written.
 //! - [`recording`]: what it wants written down besides its numbers.
+//! - [`live`]: what of it is scaled to fit a host.
 //! - [`filter`]: `--filter column=value`.
 //! - [`pieces`]: finds the applications, workloads, testbeds, allocators and
 //!   clients it names.
@@ -21,6 +22,8 @@ pub mod set;
 pub mod format;
 
 pub mod recording;
+
+pub mod live;
 
 pub mod filter;
 

@@ -4,6 +4,7 @@
 //! - [`cgroup`]: the kernel's control groups.
 //! - [`bpf`]: throttles told by the kernel.
 //! - [`agent`]: what runs on each host and looks after its containers.
+//! - [`local`]: a scenario's application on this host, and its load.
 //! - [`wire`]: the form of the messages between hosts and the controller.
 //!
 //! The controller that runs the core, the provider drivers, the store and the API are

@@ -16,7 +16,7 @@ mod memory;
 mod tracking;
 
 use hdrhistogram::Histogram;
-use tidegate_core::{Span, Time};
+use tidegate_core::{Allocator, Span, Time};
 use tidegate_workloads::Load;
 
 use crate::experiment::{Experiment, Series};
@@ -43,6 +43,19 @@ pub enum Telemetry {
     Samples,
     /// None: sampled from outside each second, published as it is.
     None,
+}
+
+impl Telemetry {
+    /// What `allocator` has itself told.
+    pub fn of(allocator: &dyn Allocator) -> Telemetry {
+        if allocator.wants_periods() {
+            Telemetry::Periods
+        } else if allocator.sampling().is_some() {
+            Telemetry::Samples
+        } else {
+            Telemetry::None
+        }
+    }
 }
 
 /// How often slack is sampled.

@@ -268,13 +268,7 @@ impl<'a, 'b> World<'a, 'b> {
     fn new(experiment: &'a Experiment<'a>, allocator: &'b mut dyn Allocator) -> World<'a, 'b> {
         let testbed = experiment.testbed;
         let application = experiment.application;
-        let telemetry = if allocator.wants_periods() {
-            Telemetry::Periods
-        } else if allocator.sampling().is_some() {
-            Telemetry::Samples
-        } else {
-            Telemetry::None
-        };
+        let telemetry = Telemetry::of(allocator);
         let bounds = allocator.bounds();
         let mut world = World {
             experiment,

@@ -15,8 +15,9 @@ use crate::exit::Exit;
 use crate::expect;
 use crate::results::manifest;
 use crate::results::store::Store;
-use crate::run::{self, Interrupt, Options, Shared};
-use crate::scenario::{Filter, Scenario, find};
+use crate::run::{self, Interrupt, Options, Shared, live};
+use crate::scenario::format::World;
+use crate::scenario::{Cell, Filter, Scenario, find, set};
 use crate::table;
 
 /// Runs the scenarios that `args` names, one after the other.
@@ -30,7 +31,10 @@ pub fn run(args: &RunArgs) -> Exit {
 }
 
 fn all(args: &RunArgs, interrupt: &Interrupt) -> Result<Exit, Error> {
-    let changes = changes(&args.select)?;
+    let mut changes = changes(&args.select)?;
+    if let Some(world) = args.world {
+        changes.push(set::parse(&format!("run.world={world}"))?);
+    }
     let filter = Filter::parse(&args.select.filter)?;
     let paths = find::scenarios(&args.paths)?;
     // All are read before the first one runs: a slip in the last file should
@@ -38,6 +42,7 @@ fn all(args: &RunArgs, interrupt: &Interrupt) -> Result<Exit, Error> {
     let mut scenarios = Vec::new();
     for path in &paths {
         let scenario = Scenario::load(path, &changes, &filter)?;
+        live_is_possible(&scenario)?;
         entries::targets(&scenario)?;
         entries::check_metrics(&scenario)?;
         scenarios.push(scenario);
@@ -73,6 +78,16 @@ fn all(args: &RunArgs, interrupt: &Interrupt) -> Result<Exit, Error> {
     Ok(exit)
 }
 
+/// Refuses live cells that this host or this build cannot run.
+fn live_is_possible(scenario: &Scenario) -> Result<(), Error> {
+    let cells = scenario.cells.iter().filter_map(Cell::application);
+    for cell in cells.filter(|cell| cell.world == World::Live) {
+        live::check(cell)
+            .map_err(|message| Error::Usage(format!("{}: {message}", scenario.name)))?;
+    }
+    Ok(())
+}
+
 /// Refuses scenarios that would share a folder: below `--out` each has the one
 /// of its name.
 fn apart(paths: &[PathBuf], scenarios: &[Scenario]) -> Result<(), Error> {
@@ -99,10 +114,14 @@ fn one(
     shared: &Shared,
 ) -> Result<Ending, Error> {
     let (began, clock) = (SystemTime::now(), Instant::now());
-    let jobs = args.jobs.map_or_else(
-        || thread::available_parallelism().map_or(1, usize::from),
-        usize::from,
-    );
+    let jobs = match scenario.file.run.world {
+        World::Sim => args.jobs.map_or_else(
+            || thread::available_parallelism().map_or(1, usize::from),
+            usize::from,
+        ),
+        // The host is what is measured: one at a time.
+        World::Live => 1,
+    };
     let options = Options {
         jobs,
         resume: args.resume,

@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 use tidegate_core::Span;
 use tidegate_sim::{Cdf, Experiment, Outcome, Recording, SeriesPoint};
 
+use crate::run::Interrupt;
+use crate::run::live;
+use crate::scenario::format::World;
 use crate::scenario::matrix::Subject;
 use crate::scenario::{Cell, Scenario};
 
@@ -86,18 +89,29 @@ impl Finished {
     }
 }
 
+/// Why there is nothing to show of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// Somebody asked to stop before it was over.
+    Interrupted,
+    /// The world has a fault, or refused: its message.
+    Fault(String),
+}
+
+impl From<tidegate_sim::Metric> for Metric {
+    fn from(metric: tidegate_sim::Metric) -> Metric {
+        Metric {
+            name: metric.name.to_owned(),
+            unit: metric.unit.to_owned(),
+            value: metric.value,
+        }
+    }
+}
+
 impl From<Outcome> for Finished {
     fn from(outcome: Outcome) -> Finished {
         Finished {
-            metrics: outcome
-                .metrics
-                .into_iter()
-                .map(|metric| Metric {
-                    name: metric.name.to_owned(),
-                    unit: metric.unit.to_owned(),
-                    value: metric.value,
-                })
-                .collect(),
+            metrics: outcome.metrics.into_iter().map(Metric::from).collect(),
             containers: outcome
                 .containers
                 .into_iter()
@@ -118,12 +132,31 @@ impl From<Outcome> for Finished {
     }
 }
 
-/// Runs `cell` with the scenario's seed number `seed_index`, which is `seed`, and
-/// writes down what `recording` says.
+/// Runs `cell` with the scenario's seed number `seed_index`, which is `seed`, in its
+/// world, and writes down what `recording` says.
 ///
 /// # Errors
-/// When the simulator has a fault: its message.
+/// When the world has a fault, or in the live world somebody asked to stop.
 pub fn run(
+    cell: &Cell,
+    seed_index: usize,
+    seed: u64,
+    recording: Recording,
+    interrupt: &Interrupt,
+) -> Result<Finished, Failure> {
+    if let Subject::Application(cell) = &cell.subject
+        && cell.world == World::Live
+    {
+        let load = cell.load(seed_index).map_err(Failure::Fault)?;
+        let stop = interrupt.flag();
+        return guarded(|| live::run(cell, load, seed, recording, stop))
+            .unwrap_or_else(|message| Err(Failure::Fault(message)));
+    }
+    in_simulator(cell, seed_index, seed, recording).map_err(Failure::Fault)
+}
+
+/// Runs a cell in the simulator, whatever its world.
+fn in_simulator(
     cell: &Cell,
     seed_index: usize,
     seed: u64,
@@ -135,10 +168,7 @@ pub fn run(
             return guarded(|| cell.run(seed))?.map(Finished::from);
         }
     };
-    let load = cell
-        .loads
-        .get(seed_index)
-        .ok_or("the cell has no load for this seed")?;
+    let load = cell.load(seed_index)?;
     let mut allocator =
         cell.policy
             .build(&cell.application, &cell.testbed, &cell.limit, cell.settle)?;
@@ -182,12 +212,16 @@ pub fn metrics(scenario: &Scenario) -> Result<Vec<String>, String> {
         cell.settle = Span::ZERO;
         cell.duration = cell.duration.min(Span::from_millis(100));
     }
-    let finished = run(&glimpse, 0, *seed, Recording::default())?;
-    Ok(finished
-        .metrics
-        .into_iter()
-        .map(|metric| metric.name)
-        .collect())
+    let live = first
+        .application()
+        .is_some_and(|cell| cell.world == World::Live);
+    let finished = in_simulator(&glimpse, 0, *seed, Recording::default())?;
+    let names = finished.metrics.into_iter().map(|metric| metric.name);
+    let more = live::MORE
+        .iter()
+        .filter(|_| live)
+        .map(|(name, _)| (*name).to_owned());
+    Ok(names.chain(more).collect())
 }
 
 /// The one place where the simulator is called.

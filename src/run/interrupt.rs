@@ -31,6 +31,11 @@ impl Interrupt {
         self.asked.load(Ordering::SeqCst)
     }
 
+    /// What it is read from, for those who know nothing else of it.
+    pub fn flag(&self) -> &AtomicBool {
+        &self.asked
+    }
+
     /// Listens for Ctrl-C and for a polite request to end.
     pub fn listen(&self) {
         let asked = self.asked.clone();

@@ -9,12 +9,13 @@ use std::thread;
 
 use crate::error::Error;
 use crate::results::store::Store;
-use crate::run::cell::{self, Finished};
+use crate::run::cell::{self, Failure, Finished};
 use crate::run::interrupt::Interrupt;
 use crate::run::progress::Progress;
 use crate::run::shard::Shard;
 use crate::run::shared::Shared;
 use crate::scenario::Scenario;
+use crate::scenario::format::World;
 
 /// How to run.
 #[derive(Clone, Debug)]
@@ -103,8 +104,9 @@ pub fn run(
             let Some(&(index, seed_index)) = todo.get(turn) else {
                 return;
             };
-            match one(scenario, store, index, seed_index, shared) {
-                Ok((finished, from_another)) => {
+            match one(scenario, store, index, seed_index, shared, interrupt) {
+                Ok(None) => return,
+                Ok(Some((finished, from_another))) => {
                     taken.fetch_add(usize::from(from_another), Ordering::SeqCst);
                     progress.step(&scenario.cells[index].labels.join(" "));
                     lock(&done).push((index, seed_index, finished));
@@ -138,30 +140,39 @@ pub fn run(
     })
 }
 
-/// One run, and whether it is another scenario's.
+/// One run, and whether it is another scenario's; none if it was interrupted.
 fn one(
     scenario: &Scenario,
     store: &Store,
     index: usize,
     seed_index: usize,
     shared: &Shared,
-) -> Result<(Finished, bool), Error> {
+    interrupt: &Interrupt,
+) -> Result<Option<(Finished, bool)>, Error> {
     let (cell, seed) = (&scenario.cells[index], scenario.seeds[seed_index]);
     if let Some(finished) = shared.take(cell, seed) {
         store.put_cell(cell, seed, &finished)?;
-        return Ok((finished, true));
+        return Ok(Some((finished, true)));
     }
     let recording = shared.recording(cell, seed);
-    let all = cell::run(cell, seed_index, seed, recording).map_err(|cause| {
-        Error::Internal(format!(
-            "the simulator failed in the cell {} with seed {seed}: {cause}",
-            cell.labels.join(" ")
-        ))
-    })?;
+    let all = match cell::run(cell, seed_index, seed, recording, interrupt) {
+        Ok(all) => all,
+        Err(Failure::Interrupted) => return Ok(None),
+        Err(Failure::Fault(cause)) => {
+            let world = match scenario.file.run.world {
+                World::Sim => "the simulator failed",
+                World::Live => "the live run failed",
+            };
+            return Err(Error::Internal(format!(
+                "{world} in the cell {} with seed {seed}: {cause}",
+                cell.labels.join(" ")
+            )));
+        }
+    };
     shared.put(cell, seed, recording, &all);
     let finished = all.only(cell.recording);
     store.put_cell(cell, seed, &finished)?;
-    Ok((finished, false))
+    Ok(Some((finished, false)))
 }
 
 /// A panicking thread leaves nothing half-changed behind these locks.

@@ -66,11 +66,14 @@ pub(crate) fn platform(application: &Application, testbed: &Testbed) -> Result<(
 /// # Errors
 /// When something does not fit together.
 pub(crate) fn shape(document: &Document, file: &ScenarioFile) -> Result<(), FileError> {
-    if file.run.world == World::Live {
+    if file.run.world == World::Live && file.experiment == ExperimentKind::Continuum {
         return Err(document
-            .error(&["run", "world"], "the live world is not built yet")
+            .error(&["run", "world"], "a continuum has no live world")
             .with_help("`world = \"sim\"` runs the scenario in the simulator"));
     }
+    file.live
+        .check()
+        .map_err(|(key, message)| document.error(&["live", "scale", key], message))?;
     if let Some(keys) = file.experiment.foreign().iter().find(|keys| {
         let keys: Vec<String> = keys.iter().map(|&key| key.to_owned()).collect();
         document.has(&keys)

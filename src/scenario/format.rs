@@ -14,6 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use tidegate_core::{Bytes, Cores, Span};
 use toml::{Table, Value};
 
+use crate::scenario::live::Live;
 use crate::scenario::pieces::Kind;
 use crate::scenario::recording::Series;
 
@@ -46,6 +47,9 @@ pub struct ScenarioFile {
     /// The application-wide limit Ω.
     #[serde(default)]
     pub limit: Limit,
+    /// What is scaled to fit a host, in both worlds.
+    #[serde(default)]
+    pub live: Live,
     /// Applications defined or changed here, by name. `base` names the one to
     /// change.
     #[serde(default)]
@@ -177,6 +181,7 @@ impl ExperimentKind {
                 &["run", "series"],
                 &["run", "cdf"],
                 &["limit"],
+                &["live"],
                 &["application"],
                 &["allocator"],
             ],
@@ -205,7 +210,7 @@ pub enum World {
     /// The simulator.
     #[default]
     Sim,
-    /// Real hosts. Not built yet.
+    /// This host: real processes in control groups of their own.
     Live,
 }
 
@@ -399,6 +404,11 @@ pub struct Limit {
     /// Memory of Ω, instead of the sum: "2 GiB".
     #[schemars(with = "Option<String>")]
     pub memory: Option<Bytes>,
+    /// No limit computed from a profile is below this: "0.05 cores". Escra's authors
+    /// had 0.3 cores, which holds where nothing is given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub floor: Option<Cores>,
     /// The part of all this that Ω really is: 0.8 for four fifths.
     #[serde(skip_serializing_if = "Share::is_whole")]
     pub share: Share,
@@ -433,6 +443,7 @@ impl Default for Limit {
             level: Level(1.5),
             cpu: None,
             memory: None,
+            floor: None,
             share: Share(1.0),
         }
     }

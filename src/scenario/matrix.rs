@@ -16,9 +16,12 @@ use crate::scenario::check;
 use crate::scenario::column::{self, Target};
 use crate::scenario::continuum::{ContinuumCell, Reader as ContinuumReader};
 use crate::scenario::filter::Filter;
-use crate::scenario::format::{ExperimentKind, Labels, Limit, Run, ScenarioFile, Seeds, label};
+use crate::scenario::format::{
+    ExperimentKind, Labels, Limit, Run, ScenarioFile, Seeds, World, label,
+};
 use crate::scenario::hash::{content_hash, digest, files, json};
 use crate::scenario::layer::{Document, KeyPath, Layer, Location};
+use crate::scenario::live::Live;
 use crate::scenario::pieces::{Kind, Library};
 use crate::scenario::policy::{self, Policy};
 use crate::scenario::recording;
@@ -86,6 +89,8 @@ pub enum Subject {
 /// An application under a load.
 #[derive(Clone, Debug)]
 pub struct ApplicationCell {
+    /// Which world runs it.
+    pub world: World,
     /// The application under test.
     pub application: Arc<Application>,
     /// When requests are sent, for each of the scenario's seeds.
@@ -104,6 +109,18 @@ pub struct ApplicationCell {
     pub duration: Span,
     /// Whether invariants are checked and rare states counted.
     pub watched: bool,
+}
+
+impl ApplicationCell {
+    /// The load of the seed number `seed_index`.
+    ///
+    /// # Errors
+    /// When there is no such seed.
+    pub fn load(&self, seed_index: usize) -> Result<&Load, String> {
+        let load = self.loads.get(seed_index);
+        load.map(Arc::as_ref)
+            .ok_or_else(|| "the cell has no load for this seed".to_owned())
+    }
 }
 
 impl Cell {
@@ -258,6 +275,8 @@ struct Content<'a> {
     run: &'a Run,
     duration: Span,
     limit: &'a Limit,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    live: Option<Live>,
     pieces: Vec<String>,
 }
 
@@ -355,10 +374,13 @@ impl Resolver<'_> {
             client: None,
             ..self.file.run.clone()
         };
+        // Unscaled it is what it always was.
+        let live = Some(self.file.live).filter(|live| *live != Live::default());
         let content = Content {
             run: &run,
             duration,
             limit: &limit,
+            live,
             pieces: hashes.clone(),
         };
         let hash = digest(&[&json(&content)]);
@@ -378,6 +400,7 @@ impl Resolver<'_> {
                 },
                 duration,
                 limit: &Limit::default(),
+                live,
                 pieces: hashes.clone(),
             }),
         ]);
@@ -385,6 +408,7 @@ impl Resolver<'_> {
         let testbed = self.testbed(&hashes[2], &testbed)?;
         check::platform(&application, &testbed).map_err(|message| named.error(message))?;
         let cell = ApplicationCell {
+            world: self.file.run.world,
             application,
             loads: self.loads(&hashes[1], &workload)?,
             testbed,
@@ -462,7 +486,8 @@ impl Resolver<'_> {
         if let Some(application) = self.applications.get(hash) {
             return Ok(application.clone());
         }
-        let application = Arc::new(document.read_with(Application::parse)?);
+        let application = document.read_with(Application::parse)?;
+        let application = Arc::new(self.file.live.application(application));
         self.applications
             .insert(hash.to_owned(), application.clone());
         Ok(application)
@@ -475,6 +500,7 @@ impl Resolver<'_> {
         let mut loads: Vec<Arc<Load>> = Vec::new();
         for seed in self.seeds {
             let load = document.read_with(|path, text| Load::parse(path, text, *seed))?;
+            let load = self.file.live.load(load);
             // Most loads do not depend on the seed.
             match loads.last() {
                 Some(last) if **last == load => loads.push(last.clone()),

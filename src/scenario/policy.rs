@@ -19,7 +19,7 @@ use toml::Value;
 use crate::scenario::format::{Level, Limit, Share};
 use crate::scenario::layer::Document;
 
-/// No container's limit is set below these when limits are computed from a
+/// No container's limit is set below these, unless the scenario says otherwise, when limits are computed from a
 /// profile (source code: the floors in the deployer's configurations).
 const FLOOR: Limits = Limits {
     cpu: Cores::from_millis(300),
@@ -209,7 +209,7 @@ impl Policy {
     pub fn identity(&self, limit: &Limit) -> String {
         match self {
             // Static limits do not depend on Ω.
-            Policy::Fixed(piece) => format!("fixed {:?}", piece.level(limit)),
+            Policy::Fixed(piece) => format!("fixed {:?} {:?}", piece.level(limit), limit.floor),
             other => format!("{other:?} {limit:?}"),
         }
     }
@@ -230,7 +230,9 @@ impl Policy {
     ) -> Result<Box<dyn Allocator>, String> {
         let omega = omega(application, testbed, limit);
         let policy: Box<dyn Allocator> = match self {
-            Policy::Fixed(piece) => Box::new(Fixed::new(profiled(application, piece.level(limit)))),
+            Policy::Fixed(piece) => {
+                Box::new(Fixed::new(profiled(application, piece.level(limit), limit)))
+            }
             Policy::Escra(config) => Box::new(Escra::new(
                 escra::Config {
                     period: testbed.cfs.period,
@@ -251,17 +253,17 @@ impl Policy {
                 testbed.hosts as usize,
             )),
             Policy::Captain(config) => {
-                let initial = profiled(application, INITIAL);
+                let initial = profiled(application, INITIAL, limit);
                 let captain = Captain::new(config.clone(), initial, Some(omega.cpu));
                 Box::new(captain.map_err(|error| error.to_string())?)
             }
             Policy::K8sCpu(config) => {
-                let initial = profiled(application, INITIAL);
+                let initial = profiled(application, INITIAL, limit);
                 let policy = K8sCpu::new(config.clone(), initial, Some(omega.cpu));
                 Box::new(policy.map_err(|error| error.to_string())?)
             }
             Policy::Vpa { config, history } => {
-                let initial = profiled(application, INITIAL);
+                let initial = profiled(application, INITIAL, limit);
                 // Use at the profiled maximum, two thirds of the limits at 1.5 times
                 // it: what the archive of a cluster that runs the load would hold.
                 let past = initial.iter().map(|limits| (limits.cpu, limits.memory));
@@ -315,17 +317,19 @@ fn containers(application: &Application) -> impl Iterator<Item = &Service> {
     application.services.iter().filter(standing)
 }
 
-/// The static limits of every container of `application` at `level`.
-fn profiled(application: &Application, level: Level) -> Vec<Limits> {
+/// The static limits of every container of `application` at `level`, none below the
+/// floor of `limit`.
+fn profiled(application: &Application, level: Level, limit: &Limit) -> Vec<Limits> {
+    let floor = limit.floor.unwrap_or(FLOOR.cpu);
     containers(application)
-        .map(|service| service.limits.at(level.0, FLOOR.cpu, FLOOR.memory))
+        .map(|service| service.limits.at(level.0, floor, FLOOR.memory))
         .collect()
 }
 
 /// The application-wide limit Ω: what all its containers get at the level of
 /// `limit`, and all pods that its platform can have.
 pub fn omega(application: &Application, testbed: &Testbed, limit: &Limit) -> Limits {
-    let mut limits = profiled(application, limit.level);
+    let mut limits = profiled(application, limit.level, limit);
     let mut services = application.services.iter();
     if services.any(|service| service.deployment == Deployment::Function) {
         limits.extend(testbed.platform.iter().map(|platform| platform.capacity()));

@@ -21,6 +21,23 @@ pub struct Application {
 }
 
 impl Application {
+    /// The same with calls that cost `cpu` times as much, of services that use `used`
+    /// times as much in all: their profiles and what they do of their own.
+    pub fn scaled(mut self, cpu: f64, used: f64) -> Application {
+        for service in &mut self.services {
+            service.limits.cpu_15x = service.limits.cpu_15x.scale(used);
+            service.idle = service.idle.scale(used);
+            if let Some(warm_up) = &mut service.runtime.warm_up {
+                warm_up.compile = warm_up.compile.scale(cpu);
+            }
+        }
+        for request in &mut self.requests {
+            let calls = std::iter::once(&mut request.root).chain(&mut request.detached);
+            calls.for_each(|call| call.scale(cpu));
+        }
+        self
+    }
+
     /// `copies` of the application that share its load evenly and nothing else. From
     /// the second on, names of services and requests end in the copy's number.
     fn side_by_side(self, copies: u32) -> Application {
@@ -56,6 +73,13 @@ impl Application {
 }
 
 impl Call {
+    /// Multiplies the CPU time of this and of all calls it makes.
+    fn scale(&mut self, cpu: f64) {
+        self.cpu = self.cpu.scale(cpu);
+        let calls = self.stages.iter_mut().flatten();
+        calls.for_each(|call| call.scale(cpu));
+    }
+
     /// Adds `by` to the numbers of all services called.
     fn shift(&mut self, by: usize) {
         self.service += by;

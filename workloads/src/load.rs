@@ -75,6 +75,42 @@ impl Load {
         }
     }
 
+    /// The same with `factor` times as many requests per second. A closed loop and a
+    /// batch have no rate and stay as they are.
+    pub fn scaled(self, factor: f64) -> Load {
+        match self {
+            Load::Fixed { rate } => Load::Fixed {
+                rate: rate * factor,
+            },
+            Load::Exponential { rate } => Load::Exponential {
+                rate: rate * factor,
+            },
+            Load::Burst {
+                base,
+                burst,
+                length,
+                period,
+                scale,
+            } => Load::Burst {
+                base,
+                burst,
+                length,
+                period,
+                scale: scale * factor,
+            },
+            Load::Steps {
+                rates,
+                step,
+                source,
+            } => Load::Steps {
+                rates: rates.iter().map(|rate| rate * factor).collect(),
+                step,
+                source,
+            },
+            Load::Closed(_) | Load::Batch { .. } => self,
+        }
+    }
+
     /// How many connections this load has, where a client has `connections`: those
     /// of a closed loop are its threads.
     pub fn connections(&self, connections: u32) -> u32 {

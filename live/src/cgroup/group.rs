@@ -229,6 +229,14 @@ impl Group {
         self.levels[0].limit
     }
 
+    /// The limits in force in the kernel now, whoever wrote them; `None` is no limit.
+    ///
+    /// # Errors
+    /// When the group is gone.
+    pub fn read_limits(&self) -> Result<(Option<Cores>, Option<Bytes>), CgroupError> {
+        self.levels[0].read(self.hierarchies.version())
+    }
+
     /// Sets the CPU limit, rounded down to a microsecond per period but no lower than
     /// the kernel takes (1 ms per period); `None` lifts it. The kernel refills the
     /// group's runtime and unthrottles it at once. Returns whether anything was

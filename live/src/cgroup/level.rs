@@ -1,7 +1,7 @@
 //! The limits of one group as the files of its version hold them.
 
 use rustix::io::Errno;
-use tidegate_core::{Bytes, Span};
+use tidegate_core::{Bytes, Cores, Span};
 
 use super::CgroupError;
 use super::file::Knob;
@@ -34,6 +34,25 @@ pub(super) fn number_or_max(file: &Knob) -> Result<Option<Bytes>, CgroupError> {
         "max" => Some(None),
         number => number.parse().ok().map(|number| Some(Bytes(number))),
     })
+}
+
+/// What a file of a quota says, in microseconds per period of 100 ms.
+fn quota(version: Version, text: &str) -> Option<Option<u64>> {
+    match version {
+        Version::V1 => Some(text.trim().parse::<i64>().ok()?.try_into().ok()),
+        Version::V2 => Some(text.split(' ').next()?.trim().parse().ok()),
+    }
+}
+
+/// What a file of a memory limit says. On version 1 the largest number of whole pages
+/// is the kernel's way to say that there is none.
+fn memory_limit(text: &str) -> Option<Option<Bytes>> {
+    let limit: Option<u64> = text.trim().parse().ok();
+    Some(
+        limit
+            .filter(|&limit| limit < i64::MAX as u64 & !0xffff)
+            .map(Bytes),
+    )
 }
 
 pub(super) fn write_quota(
@@ -101,6 +120,23 @@ impl Level {
                 Ok(level)
             }
         }
+    }
+
+    /// What is in force in the kernel now, whoever wrote it.
+    pub(super) fn read(
+        &self,
+        version: Version,
+    ) -> Result<(Option<Cores>, Option<Bytes>), CgroupError> {
+        let quota = self.quota.read(|text| quota(version, text))?;
+        let cpu = quota.map(|quota| Cores::from_runtime(Span(quota * 1_000), PERIOD));
+        let hard = self.memory.read(memory_limit)?;
+        let soft = match &self.high {
+            Some(high) => high.read(memory_limit)?,
+            None => None,
+        };
+        // The lower of two; none is above all.
+        let memory = [hard, soft].into_iter().flatten().min();
+        Ok((cpu, memory))
     }
 
     /// Writes a memory limit; on version 2 as `memory.high`, with `memory.max` above

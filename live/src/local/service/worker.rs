@@ -106,7 +106,7 @@ impl Workshop {
             if !fine {
                 break;
             }
-            burnt = burnt + self.burn(segment);
+            burnt += self.burn(segment);
         }
         let _ = job.reply.send(fine && !(job.node == 0 && draws.fails));
         let burnt = burnt + self.burn(Span((work - path) as u64));
