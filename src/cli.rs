@@ -151,6 +151,10 @@ pub struct CompareArgs {
     /// Judge each cell by itself
     #[arg(long)]
     pub per_cell: bool,
+    /// Lay a run on this host, the second, beside the same scenario in the simulator, the first:
+    /// how far off is the model? (exit code 11 beyond the bars)
+    #[arg(long, conflicts_with_all = ["unpaired", "per_cell", "metric", "format"])]
+    pub worlds: bool,
     /// Only this metric; repeatable
     #[arg(long, value_name = "NAME")]
     pub metric: Vec<String>,

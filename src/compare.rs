@@ -8,6 +8,7 @@
 //! - [`run_table`]: a finished run, read back.
 //! - [`statistics`]: what is chance.
 //! - [`change`]: what changed between two runs.
+//! - [`worlds`]: the simulator against this host.
 //! - [`render`]: the changes as tables, Markdown, CSV and JSON.
 
 pub mod published;
@@ -25,6 +26,8 @@ pub mod run_table;
 pub mod statistics;
 
 pub mod change;
+
+pub mod worlds;
 
 pub mod render;
 

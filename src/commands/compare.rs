@@ -5,6 +5,7 @@ use crate::commands::{print, report};
 use crate::compare::change::{self, Method};
 use crate::compare::render::{self, Report};
 use crate::compare::run_table::RunTable;
+use crate::compare::worlds;
 use crate::error::Error;
 use crate::exit::Exit;
 
@@ -22,6 +23,9 @@ fn runs(args: &CompareArgs) -> Result<Exit, Error> {
         .iter()
         .map(|folder| RunTable::read(folder))
         .collect::<Result<Vec<_>, _>>()?;
+    if args.worlds {
+        return worlds_apart(&tables);
+    }
     let Some((first, others)) = tables.split_first() else {
         return Err(Error::Usage("no run is given".to_owned()));
     };
@@ -70,6 +74,22 @@ fn runs(args: &CompareArgs) -> Result<Exit, Error> {
         Layout::Json => print(&format!("{:#}", report.json())),
     }
     Ok(if report.regressions().is_empty() {
+        Exit::Fine
+    } else {
+        Exit::Regression
+    })
+}
+
+/// A run in the simulator beside one on this host.
+fn worlds_apart(tables: &[RunTable]) -> Result<Exit, Error> {
+    let [sim, live] = tables else {
+        return Err(Error::Usage(
+            "--worlds wants two runs: the simulator's, then this host's".to_owned(),
+        ));
+    };
+    let worlds = worlds::compare(sim, live)?;
+    print(worlds.table(&live.columns).trim_end());
+    Ok(if worlds.holds() {
         Exit::Fine
     } else {
         Exit::Regression

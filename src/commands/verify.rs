@@ -15,6 +15,7 @@ use crate::results::read;
 use crate::results::recorded::Recorded;
 use crate::results::store::Store;
 use crate::run::{self, Interrupt, Options, Shared};
+use crate::scenario::format::World;
 
 /// Files of a run that differ from repetition to repetition, or say nothing else.
 const ITS_OWN: [&str; 2] = ["run.json", "id"];
@@ -32,6 +33,13 @@ fn verify(args: &VerifyArgs) -> Result<Exit, Error> {
     read::whole(folder)?;
     let recorded = Recorded::read(folder)?;
     let scenario = recorded.scenario(&args.files)?;
+    if scenario.file.run.world == World::Live {
+        return Err(Error::Usage(format!(
+            "{}: a run on a host never repeats byte for byte\n  \
+             help: `tidegate compare` says whether two of them differ by more than chance",
+            folder.display()
+        )));
+    }
     let ours = recorded.tidegate.is_ours();
     if !ours {
         eprintln!(

@@ -15,6 +15,7 @@ use tidegate_sim::Recording;
 use crate::error::Error;
 use crate::results::earlier::EarlierRun;
 use crate::run::cell;
+use crate::scenario::format::World;
 use crate::scenario::matrix::Subject;
 use crate::scenario::{Cell, Scenario};
 
@@ -133,6 +134,12 @@ fn length(cell: &Cell) -> f64 {
 
 /// Runs a piece of a cell, and says how long the whole of it will take.
 fn piece(cell: &Cell, seed: u64) -> Result<f64, String> {
+    if cell
+        .application()
+        .is_some_and(|cell| cell.world == World::Live)
+    {
+        return Ok(length(cell));
+    }
     let mut part = cell.clone();
     let mut scale = 1.0;
     if let Subject::Application(application) = &mut part.subject {
@@ -142,6 +149,6 @@ fn piece(cell: &Cell, seed: u64) -> Result<f64, String> {
         scale = whole.as_secs_f64() / application.duration.as_secs_f64();
     }
     let clock = Instant::now();
-    cell::run(&part, 0, seed, Recording::default())?;
+    cell::in_simulator(&part, 0, seed, Recording::default())?;
     Ok(clock.elapsed().as_secs_f64() * scale)
 }

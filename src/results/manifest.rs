@@ -16,6 +16,7 @@ use crate::run::Results;
 use crate::scenario::Scenario;
 use crate::scenario::format::label;
 use crate::scenario::hex;
+use crate::scenario::live::Live;
 use crate::scenario::pieces::Kind;
 use crate::scenario::recording::Series;
 
@@ -64,6 +65,8 @@ struct Manifest<'a> {
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     show: &'a [String],
     limit: &'a crate::scenario::format::Limit,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    live: Option<Live>,
     matrix: BTreeMap<&'a str, Vec<String>>,
     columns: &'a BTreeMap<String, String>,
     workloads: BTreeMap<String, String>,
@@ -137,6 +140,7 @@ pub fn manifest(scenario: &Scenario) -> Result<Vec<u8>, Error> {
         cdf: scenario.file.run.cdf,
         show: &scenario.file.show,
         limit: &scenario.file.limit,
+        live: Some(scenario.file.live).filter(|live| *live != Live::default()),
         matrix,
         columns: &scenario.file.columns,
         workloads,
@@ -179,6 +183,10 @@ struct RunJson {
     events: u64,
     os: &'static str,
     architecture: &'static str,
+    /// Of Linux, where it is that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kernel: Option<String>,
+    cpus: usize,
 }
 
 /// The content of `run.json`.
@@ -204,6 +212,10 @@ pub fn run(
         events: finished.map(|finished| finished.events).sum(),
         os: std::env::consts::OS,
         architecture: std::env::consts::ARCH,
+        kernel: std::fs::read_to_string("/proc/sys/kernel/osrelease")
+            .ok()
+            .map(|text| text.trim().to_owned()),
+        cpus: std::thread::available_parallelism().map_or(1, usize::from),
     })
 }
 

@@ -156,7 +156,10 @@ pub fn run(
 }
 
 /// Runs a cell in the simulator, whatever its world.
-fn in_simulator(
+///
+/// # Errors
+/// When the simulator has a fault: its message.
+pub fn in_simulator(
     cell: &Cell,
     seed_index: usize,
     seed: u64,

@@ -79,7 +79,8 @@ pub(super) fn watch(
     done: &AtomicBool,
 ) -> Result<Watched, LocalError> {
     let mut watched = Watched::default();
-    let mut next = EVERY;
+    // The first one is what the second is counted from.
+    let mut next = Span::ZERO;
     while !done.load(Relaxed) {
         let now = Span(origin.elapsed().as_nanos() as u64);
         if follow {
