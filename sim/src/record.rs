@@ -2,10 +2,10 @@
 //! grow with the requests served: everything goes into histograms and sums, and into a
 //! series where the scenario asks for one.
 //!
-//! - [`distribution`]: quantiles and cumulative distribution functions.
-//! - [`series`]: limits and use over time.
-//! - [`memory`]: what happened to memory limits.
-//! - [`tracking`]: how closely limits follow a demand that is known.
+//! - `distribution`: quantiles and cumulative distribution functions.
+//! - `series`: limits and use over time.
+//! - `memory`: what happened to memory limits.
+//! - `tracking`: how closely limits follow a demand that is known.
 
 mod distribution;
 

@@ -5,7 +5,7 @@
 //! it are answered, and takes the time of each reply. Latency counts from the intended
 //! send time: a late generator or a full socket makes latencies longer, never shorter.
 //!
-//! - [`connection`]: one connection; [`response`]: where replies end.
+//! - `connection`: one connection; `response`: where replies end.
 
 mod connection;
 

@@ -5,11 +5,11 @@
 //! does however the runner ends. Then it writes an [`Account`].
 //!
 //! - [`account`]: what HTTP costs is part of what a call costs.
-//! - [`ballast`]: memory that is held.
-//! - [`peers`]: calls to other services.
-//! - [`pool`]: threads that take calls, in the order of the service's runtime.
-//! - [`worker`]: one call: CPU, memory, stages.
-//! - [`http`]: the server.
+//! - `ballast`: memory that is held.
+//! - `peers`: calls to other services.
+//! - `pool`: threads that take calls, in the order of the service's runtime.
+//! - `worker`: one call: CPU, memory, stages.
+//! - `http`: the server.
 
 pub mod account;
 
