@@ -59,6 +59,7 @@ pub enum Command {
     Schema,
     /// Send a load to an HTTP server as the live world does, and print latencies
     #[cfg(feature = "live")]
+    #[command(hide = true)]
     Load(LoadArgs),
     /// One service of an application in the live world; started by `run`
     #[cfg(feature = "live")]
