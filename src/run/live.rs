@@ -6,7 +6,6 @@ use std::sync::atomic::AtomicBool;
 
 use tidegate_core::{Cores, Span, Time};
 use tidegate_live::local::manager::{MakePolicy, MemoryEvent};
-use tidegate_live::local::sampler::Sample;
 use tidegate_live::local::service::Account;
 use tidegate_live::local::{self, LocalError, Seen};
 use tidegate_sim::record::{Reading, Recorder, Telemetry};
@@ -111,21 +110,20 @@ fn record(experiment: &Experiment<'_>, telemetry: Telemetry, seen: &Seen) -> Fin
         recorder.limits(origin + time, cores);
     }
     let mut memory_max = vec![0; services.len()];
-    let mut last: Option<&(Span, Vec<Sample>)> = None;
-    for now in &seen.watched.samples {
+    // The first one is what the second is counted from.
+    let samples = &seen.watched.samples;
+    for pair in samples.windows(2) {
+        let ((before, earlier), now, first) = (&pair[0], &pair[1], &samples[0].1);
         recorder.tick(0);
         for (index, sample) in now.1.iter().enumerate() {
-            let Some((before, earlier)) = last else {
-                break;
-            };
             let used = sample.counts.cpu.saturating_sub(earlier[index].counts.cpu);
             let reading = Reading {
                 cpu_limit: sample.cpu_limit.map_or(f64::INFINITY, Cores::as_f64),
                 cpu: used.as_secs_f64() / now.0.saturating_sub(*before).as_secs_f64(),
                 memory_limit: sample.memory_limit.map_or(u64::MAX, |limit| limit.0),
                 memory: sample.memory.0,
-                periods: sample.counts.periods,
-                throttled_periods: sample.counts.throttled,
+                periods: sample.counts.periods - first[index].counts.periods,
+                throttled_periods: sample.counts.throttled - first[index].counts.throttled,
                 up: true,
             };
             recorder.sample(origin + now.0, index, &reading);
@@ -133,7 +131,6 @@ fn record(experiment: &Experiment<'_>, telemetry: Telemetry, seen: &Seen) -> Fin
             recorder.period(index, reading.cpu_limit, unused);
             memory_max[index] = memory_max[index].max(reading.memory);
         }
-        last = Some(now);
     }
     recorder.memory.kills = seen.counts.iter().map(|counts| counts.oom_kills).sum();
     recorder.memory.down = seen.down;
