@@ -1,9 +1,13 @@
 //! The command line.
 
+mod trace;
+
 use std::fmt;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use trace::*;
 
 use crate::run::Shard;
 
@@ -43,6 +47,9 @@ pub enum Command {
     },
     /// Show which scenario compares with each published figure, and what came out
     Coverage(CoverageArgs),
+    /// Look into published traces (Alibaba, Azure Functions) and make loads of them
+    #[command(subcommand)]
+    Trace(TraceCommand),
     /// Turn a run into one HTML page: tables, charts, where the numbers come from
     Report(ReportArgs),
     /// Compare runs of one scenario: better, worse or chance

@@ -26,6 +26,7 @@ pub mod plan;
 pub mod bench;
 
 pub mod merge;
+pub mod trace;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -52,6 +53,7 @@ pub fn dispatch(cli: &Cli) -> Exit {
         Command::Plan(args) => plan::run(args),
         Command::Bench(args) => bench::run(args),
         Command::Merge(args) => merge::run(args),
+        Command::Trace(command) => trace::run(command),
         Command::Schema => schema(),
         #[cfg(feature = "live")]
         Command::Load(args) => load::run(args),

@@ -5,7 +5,7 @@
 //! under `cells/`; the tables are written when all are there.
 
 use std::fs;
-use std::io::{ErrorKind, Write};
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -113,18 +113,29 @@ impl Store {
 /// # Errors
 /// When the system refuses.
 pub fn put(path: &Path, content: &[u8]) -> Result<(), Error> {
+    put_with(path, |file| file.write_all(content))
+}
+
+/// Writes the file at `path` through `write`, whole or not at all.
+///
+/// # Errors
+/// When the system refuses.
+pub fn put_with(
+    path: &Path,
+    write: impl FnOnce(&mut fs::File) -> io::Result<()>,
+) -> Result<(), Error> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(format!(".{}.new", std::process::id()));
-    let write = || {
+    let written = || {
         let mut file = fs::File::create(&beside)?;
-        file.write_all(content)?;
+        write(&mut file)?;
         // Renaming before the content is on disk could leave an empty file
         // after a power cut.
         file.sync_all()?;
         drop(file);
         fs::rename(&beside, path)
     };
-    write().map_err(|error| {
+    written().map_err(|error| {
         let _ = fs::remove_file(&beside);
         Error::io("write", path, &error)
     })

@@ -16,6 +16,7 @@ mod shards;
 mod shared;
 mod shipped;
 mod sources;
+mod traces;
 mod verify;
 mod wire;
 

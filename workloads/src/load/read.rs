@@ -30,6 +30,14 @@
 //! absolute = true                    # take its rates as they are
 //! ```
 //! ```toml
+//! kind = "trace"
+//! file = "load.csv"                  # beside this file: what `tidegate trace convert` writes
+//! low = 56                           # the rates are mapped onto [low, high]; taken
+//! high = 548                         # as they are if both are absent
+//! speed = 10                         # 1 if absent
+//! scale = 1
+//! ```
+//! ```toml
 //! kind = "closed"
 //! threads = [1, 4]                   # active in each step; then from the first again
 //! step = "10s"
@@ -86,6 +94,7 @@ impl Load {
             }
             Kind::Burst => reader.burst(&file::parse(path, text)?),
             Kind::Alibaba => reader.alibaba(&file::parse(path, text)?, seed),
+            Kind::Trace => reader.rates(&file::parse(path, text)?),
             Kind::Closed => reader.closed(&file::parse(path, text)?),
         }
     }
@@ -104,6 +113,7 @@ enum Kind {
     Batch,
     Burst,
     Alibaba,
+    Trace,
     Closed,
 }
 
@@ -150,6 +160,18 @@ struct AlibabaTable {
     format: Option<Spanned<Format>>,
     metric: Option<Spanned<String>>,
     absolute: Option<Spanned<bool>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TraceTable {
+    #[serde(rename = "kind")]
+    _kind: Kind,
+    file: Spanned<String>,
+    low: Option<Spanned<f64>>,
+    high: Option<Spanned<f64>>,
+    speed: Option<Spanned<f64>>,
+    scale: Option<Spanned<f64>>,
 }
 
 #[derive(Deserialize)]
@@ -206,11 +228,7 @@ impl Reader<'_> {
         let scale = self.factor("scale", table.scale.as_ref())?;
         let speed = self.factor("speed", table.speed.as_ref())?;
         let bucket = self.step("step", &table.step)?;
-        let step = bucket.scale(1.0 / speed);
-        if step < MIN_STEP {
-            let message = format!("`step` / `speed` must be at least {MIN_STEP}, not {step}");
-            return Err(self.checked.at(&table.step, message));
-        }
+        let step = self.faster(bucket, speed, &table.step)?;
         let (series, source) = match &table.file {
             Some(file) => (self.trace(table, file, bucket)?, file.get_ref().clone()),
             None => (self.generated(table, seed)?, "generated".to_owned()),
@@ -226,30 +244,72 @@ impl Reader<'_> {
                     table.high.as_ref(),
                     "`high` has no use where rates are absolute",
                 )?;
-                let highest = series.values.iter().copied().fold(0.0, f64::max);
-                if highest <= 0.0 || highest > MAX_RATE {
-                    let message = format!(
-                        "the highest rate of the trace must be above 0, up to {MAX_RATE}, not {highest}"
-                    );
-                    return Err(self.checked.at(absolute, message));
-                }
-                series.values
+                self.rates_of(&series, absolute)?
             }
-            None => {
-                let low = self.bound("low", table.low.as_ref())?;
-                let high = self.bound("high", table.high.as_ref())?;
-                if let Some(place) = table.low.as_ref().filter(|_| low > high) {
-                    let message = format!("`low` must not be above `high`, {high}, but is {low}");
-                    return Err(self.checked.at(place, message));
-                }
-                series.onto(low, high)
-            }
+            None => self.mapped(&series, table.low.as_ref(), table.high.as_ref())?,
         };
         Ok(Load::Steps {
             rates: rates.iter().map(|rate| rate * scale).collect(),
             step,
             source: source.into(),
         })
+    }
+
+    /// A load that was converted before.
+    fn rates(&self, table: &TraceTable) -> Result<Load, FileError> {
+        let scale = self.factor("scale", table.scale.as_ref())?;
+        let speed = self.factor("speed", table.speed.as_ref())?;
+        let file = table.file.get_ref();
+        let folder = self.checked.path.parent().unwrap_or(Path::new(""));
+        let series = trace::rates(&folder.join(file))?;
+        let step = self.faster(series.step, speed, &table.file)?;
+        let rates = match (&table.low, &table.high) {
+            (None, None) => self.rates_of(&series, &table.file)?,
+            (low, high) => self.mapped(&series, low.as_ref(), high.as_ref())?,
+        };
+        Ok(Load::Steps {
+            rates: rates.iter().map(|rate| rate * scale).collect(),
+            step,
+            source: file.as_str().into(),
+        })
+    }
+
+    /// A step of a trace that runs `speed` times as fast.
+    fn faster<T>(&self, step: Span, speed: f64, place: &Spanned<T>) -> Result<Span, FileError> {
+        let fast = step.scale(1.0 / speed);
+        if fast >= MIN_STEP {
+            return Ok(fast);
+        }
+        let message = format!("`step` / `speed` must be at least {MIN_STEP}, not {fast}");
+        Err(self.checked.at(place, message))
+    }
+
+    /// The values of a series as rates, as they are.
+    fn rates_of<T>(&self, series: &Series, place: &Spanned<T>) -> Result<Vec<f64>, FileError> {
+        let highest = series.values.iter().copied().fold(0.0, f64::max);
+        if highest > 0.0 && highest <= MAX_RATE {
+            return Ok(series.values.clone());
+        }
+        let message = format!(
+            "the highest rate of the trace must be above 0, up to {MAX_RATE}, not {highest}"
+        );
+        Err(self.checked.at(place, message))
+    }
+
+    /// The values of a series mapped onto rates from `low` to `high`.
+    fn mapped(
+        &self,
+        series: &Series,
+        low: Option<&Spanned<f64>>,
+        high: Option<&Spanned<f64>>,
+    ) -> Result<Vec<f64>, FileError> {
+        let place = low;
+        let (low, high) = (self.bound("low", low)?, self.bound("high", high)?);
+        if let Some(place) = place.filter(|_| low > high) {
+            let message = format!("`low` must not be above `high`, {high}, but is {low}");
+            return Err(self.checked.at(place, message));
+        }
+        Ok(series.onto(low, high))
     }
 
     fn generated(&self, table: &AlibabaTable, seed: u64) -> Result<Series, FileError> {
@@ -275,22 +335,23 @@ impl Reader<'_> {
             let error = self.checked.at(file, "a `file` needs a `format`");
             return Err(error.with_help(format!("one of {}", Format::names())));
         };
-        let metric = match (format.get_ref(), &table.metric) {
-            (Format::MicroservicesRates, Some(metric)) => metric.get_ref().as_str(),
-            (Format::MicroservicesRates, None) => "HTTP_MCR",
-            (_, metric) => {
-                self.refuse(metric.as_ref(), "`metric` has no use for this format")?;
-                ""
-            }
-        };
-        let is_rate = *format.get_ref() == Format::MicroservicesRates;
+        let layout = format.get_ref().layout();
+        if layout.metric.is_none() {
+            let message = "`metric` has no use for this format";
+            self.refuse(table.metric.as_ref(), message)?;
+        }
+        let metric = table
+            .metric
+            .as_ref()
+            .map(|metric| metric.get_ref().as_str());
+        let is_rate = format.get_ref().has_rates();
         let absolute = table.absolute.as_ref();
         if let Some(absolute) = absolute.filter(|value| *value.get_ref() && !is_rate) {
             return Err(self
                 .checked
                 .at(absolute, "this format has no rates, only utilisation"));
         }
-        let interval = format.get_ref().interval();
+        let interval = layout.interval;
         if bucket < interval {
             let message = format!("`step` must be at least the trace's interval, {interval}");
             return Err(self.checked.at(&table.step, message));

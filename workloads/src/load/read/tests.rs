@@ -84,10 +84,7 @@ fn a_trace_is_read_from_beside_the_file() {
         &format!("{TRACE}absolute = true\nmetric = \"none\""),
         1,
     );
-    assert_eq!(
-        error.unwrap_err().message,
-        "has no value of the metric `none`"
-    );
+    assert_eq!(error.unwrap_err().message, "has no value where metric=none");
     std::fs::remove_file(folder.path().join("rates.csv")).unwrap();
     let error = Load::parse(&path, &format!("{TRACE}absolute = true"), 1).unwrap_err();
     assert_eq!(

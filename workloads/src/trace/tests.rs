@@ -1,10 +1,30 @@
-use super::*;
+use std::path::Path;
+
 use proptest::prelude::*;
+use tidegate_core::Span;
+
+use super::*;
+use crate::FileError;
 
 const MINUTE: Span = Span::from_secs(60);
 
+/// The text as a file of its own.
+fn file(text: &[u8]) -> (tempfile::TempDir, std::path::PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("t.csv");
+    std::fs::write(&path, text).unwrap();
+    (folder, path)
+}
+
+/// An error as it reads, with the file's name alone.
+fn short(error: FileError) -> FileError {
+    let path = Path::new("t.csv").to_owned();
+    FileError { path, ..error }
+}
+
 fn read(format: Format, text: &[u8], step: Span) -> Result<Series, FileError> {
-    read_from(Path::new("t.csv"), text, format, "HTTP_MCR", step)
+    let (_folder, path) = file(text);
+    super::read(&path, format, None, step).map_err(short)
 }
 
 fn values(format: Format, text: &str, step: Span) -> Vec<f64> {
@@ -95,7 +115,7 @@ fn an_error_has_its_line_cell_and_cause() {
     );
     assert_eq!(
         nodes(&format!("{row}{row}\"0,n\n")),
-        "t.csv:3: the row has 2 columns, expected 4"
+        "t.csv:3:3: the row has 2 columns, expected 4"
     );
     assert_eq!(
         nodes(",n,0.5,0.5\n"),
@@ -103,14 +123,11 @@ fn an_error_has_its_line_cell_and_cause() {
     );
     assert_eq!(
         nodes(&format!("{row}999999999999,n,0.5,0.5\n")),
-        "t.csv:2:1: column `timestamp`: \"999999999999\" lies more than 30000000s from the first row's time"
+        "t.csv:2:1: column `timestamp`: \"999999999999\" lies more than 45000000s from the first row's time"
     );
-    assert_eq!(nodes(""), "t.csv: has no value");
-    let long = format!("{row}{}", "9".repeat(MAX_LINE_BYTES + 1));
-    assert_eq!(
-        nodes(&long),
-        "t.csv: cannot be read: line 2 is longer than 64 KiB"
-    );
+    assert_eq!(nodes(""), "t.csv:1:1: the file is empty");
+    let long = format!("{row}{}", "9".repeat(rows::MAX_LINE_BYTES + 1));
+    assert_eq!(nodes(&long), "t.csv:2:1: the row is longer than 64 KiB");
     let binary = read(
         Format::MicroservicesNodes,
         b"0,n,0.5,0.5\n0,\xff,1,1\n",
@@ -118,25 +135,8 @@ fn an_error_has_its_line_cell_and_cause() {
     );
     assert_eq!(
         binary.unwrap_err().to_string(),
-        "t.csv:2: the row is not UTF-8 text"
+        "t.csv:2:2: the row is not UTF-8 text"
     );
-}
-
-#[test]
-fn every_format_is_named_and_consistent() {
-    let all = [
-        Format::ContainerUsage2017,
-        Format::ContainerUsage2018,
-        Format::MachineUsage2018,
-        Format::MicroservicesRates,
-        Format::MicroservicesNodes,
-    ];
-    for format in all {
-        let layout = format.layout();
-        assert!(layout.time < layout.columns.len() && layout.value < layout.columns.len());
-        assert!(layout.interval.0 > 0);
-    }
-    assert_eq!(Format::names().split(", ").count(), all.len());
 }
 
 proptest! {
