@@ -57,6 +57,7 @@ const POLICIES: [(&str, u32, Build); 6] = [
         Tide::new(config, cpu, memory, n as usize, 1)
             .host_half(HostId(0))
             .expect("Tide decides on hosts")
+            .start()
     }),
     ("captain", PER_HOST, |n| {
         let config = captain::Config::default();

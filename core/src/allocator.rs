@@ -1,11 +1,12 @@
 //! The interface of a policy that sets container limits.
 
 use crate::command::Command;
+use crate::half::Half;
 use crate::observation::{Container, HostId, Observation};
 use crate::units::{Bytes, Cores, Span, Time};
 
 /// The limits a container starts with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
     /// CPU limit.
     pub cpu: Cores,
@@ -81,7 +82,7 @@ pub trait Allocator {
     /// [`Observation::Share`]. Asked for again when a host that was lost is back:
     /// the new half knows nothing of the old one, and what was on its way to that
     /// is not delivered.
-    fn host_half(&mut self, host: HostId) -> Option<Box<dyn Allocator>> {
+    fn host_half(&mut self, host: HostId) -> Option<Half> {
         let _ = host;
         None
     }

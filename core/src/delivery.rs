@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 
 use crate::allocator::{Allocator, Bounds, Limits};
 use crate::command::Command;
+use crate::half::Half;
 use crate::observation::{Container, ContainerId, HostId, Observation};
 use crate::units::{Span, Time};
 
@@ -173,7 +174,7 @@ impl Allocator for Delivery {
     }
 
     /// A share that was on its way to the half before this one is not for it.
-    fn host_half(&mut self, host: HostId) -> Option<Box<dyn Allocator>> {
+    fn host_half(&mut self, host: HostId) -> Option<Half> {
         self.unanswered.remove(&Subject::Share(host));
         self.policy.host_half(host)
     }

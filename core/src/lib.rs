@@ -23,6 +23,8 @@ mod id;
 
 mod share;
 
+mod half;
+
 pub mod observation;
 
 pub mod command;
@@ -61,6 +63,7 @@ pub use allocator::{Allocator, Bounds, Limits};
 pub use command::Command;
 pub use config::ConfigError;
 pub use delivery::Delivery;
+pub use half::Half;
 pub use id::{
     AlertId, Container, ContainerId, DeploymentId, EnsembleId, HostId, InstanceId, PartId,
     ResourceId,

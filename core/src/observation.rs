@@ -108,3 +108,22 @@ pub enum Observation {
         limit: Bytes,
     },
 }
+
+impl Observation {
+    /// Whom it is about, if one container.
+    pub fn container(&self) -> Option<ContainerId> {
+        match *self {
+            Observation::Started(container)
+            | Observation::Stopped(container)
+            | Observation::Lost(container)
+            | Observation::Killed(container)
+            | Observation::Throttled { container, .. }
+            | Observation::Usage { container, .. }
+            | Observation::OutOfMemory { container, .. }
+            | Observation::CpuApplied { container, .. }
+            | Observation::MemoryApplied { container, .. } => Some(container),
+            Observation::Period(report) => Some(report.container),
+            Observation::Share(_) | Observation::HostReport(_) => None,
+        }
+    }
+}

@@ -30,7 +30,7 @@ use crate::share::Share;
 use crate::units::{Bytes, Cores, Time};
 
 pub use config::Config;
-use host::HostHalf;
+pub use host::Half;
 use reclaim::Reclaims;
 
 /// The controller's half.
@@ -266,7 +266,7 @@ impl Allocator for Tide {
         }
     }
 
-    fn host_half(&mut self, host: HostId) -> Option<Box<dyn Allocator>> {
+    fn host_half(&mut self, host: HostId) -> Option<crate::Half> {
         // Back after a loss, it has what was kept for it, in equal parts.
         let lost = std::mem::take(self.lost.get_mut(host.0 as usize)?);
         let kept = self.shares.kept(member(host));
@@ -276,12 +276,12 @@ impl Allocator for Tide {
             cpu: self.initial.cpu.min(Cores(part)),
             ..self.initial
         };
-        Some(Box::new(HostHalf::new(
+        Some(crate::Half::Tide(Half {
             host,
-            self.config.clone(),
-            share,
+            config: self.config.clone(),
+            share: Cores(share),
             initial,
-        )))
+        }))
     }
 }
 

@@ -44,6 +44,27 @@ struct State {
     queued: bool,
 }
 
+/// What the half on a host begins with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Half {
+    /// Where it decides.
+    pub host: HostId,
+    /// Tide's parameters.
+    pub config: Config,
+    /// What of Ω it is lent.
+    pub share: Cores,
+    /// What a container that asks for nothing starts with.
+    pub initial: Limits,
+}
+
+impl Half {
+    /// The half, which has admitted nobody yet.
+    pub(crate) fn start(self) -> Box<dyn Allocator> {
+        let share = self.share.0;
+        Box::new(HostHalf::new(self.host, self.config, share, self.initial))
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct HostHalf {
     host: HostId,

@@ -1,5 +1,6 @@
 use proptest::prelude::*;
 
+use super::host::HostHalf;
 use super::*;
 use crate::observation::CpuPeriod;
 use crate::share::HostReport;
@@ -324,7 +325,7 @@ proptest! {
         let omega = Cores::new(3);
         let mut tide = Tide::new(Config::default(), omega, Bytes::from_mib(100), 6, 3);
         let mut halves: Vec<Box<dyn Allocator>> =
-            (0..3).map(|h| tide.host_half(HostId(h)).unwrap()).collect();
+            (0..3).map(|h| tide.host_half(HostId(h)).unwrap().start()).collect();
         // Versions and limits in force; containers 0, 3 are on host 0, and so on.
         let mut in_force = [(0u64, 0u64); 6];
         for (id, state) in (0u32..).zip(&mut in_force) {

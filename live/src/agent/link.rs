@@ -8,8 +8,8 @@ use crate::cgroup::{CgroupError, Group};
 
 /// Makes the policy's half for this host, on the agent's thread.
 ///
-/// On the controller's host it may be what [`Allocator::host_half`] gave there; over the
-/// network, a policy built anew from the same configuration gives an equal one.
+/// Of what [`Allocator::host_half`] gave at the controller: see
+/// [`Half::start`](tidegate_core::Half::start).
 pub type MakeHalf = Box<dyn FnOnce() -> Option<Box<dyn Allocator>> + Send>;
 
 /// A container to look after.

@@ -10,8 +10,8 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use tidegate_core::{
-    Allocator, Bounds, Bytes, Command, Container, ContainerId, Cores, HostId, Limits, Observation,
-    Span, Time,
+    Allocator, Bounds, Bytes, Command, Container, ContainerId, Cores, Half, HostId, Limits,
+    Observation, Span, Time,
 };
 
 use super::error::LocalError;
@@ -166,9 +166,9 @@ fn control(
 ) -> Result<Managed, String> {
     let updates = Updates::default();
     let mut policy = Counted::new(make()?, &updates);
-    let half = policy.host_half(HOST).is_some().then(|| {
-        let (make, updates) = (make.clone(), updates.clone());
-        Box::new(move || Counted::new(make().ok()?, &updates).host_half(HOST)) as MakeHalf
+    let half = policy.host_half(HOST).map(|half| -> MakeHalf {
+        let updates = updates.clone();
+        Box::new(move || Some(Box::new(Counted::new(half.start(), &updates))))
     });
     agent.send(Request::Session(Session {
         wants: Wants::of(&policy),
@@ -294,9 +294,9 @@ impl Allocator for Counted {
         self.inner.bounds()
     }
 
-    fn host_half(&mut self, host: HostId) -> Option<Box<dyn Allocator>> {
-        let half = self.inner.host_half(host)?;
-        Some(Box::new(Counted::new(half, &self.updates)))
+    /// Whoever starts it counts what it commands.
+    fn host_half(&mut self, host: HostId) -> Option<Half> {
+        self.inner.host_half(host)
     }
 
     fn sampling(&self) -> Option<Span> {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tidegate_core::escra::{self, Escra};
 use tidegate_core::tide::{self, Tide};
-use tidegate_core::{Allocator, Bytes, Command, Cores, Limits, Observation, Span};
+use tidegate_core::{Allocator, Bytes, Command, Cores, Half, Limits, Observation, Span};
 use tidegate_live::agent::{Config, Host, Notice, Registration, Request, Session, Wants};
 use tidegate_live::cgroup::{Group, Hierarchies};
 
@@ -484,7 +484,7 @@ fn tide_raises(hierarchies: &Hierarchies) {
     let half = || {
         let (cpu, memory) = (Cores::new(2), Bytes::from_mib(256));
         let mut tide = Tide::new(tide::Config::default(), cpu, memory, 4, 1);
-        tide.host_half(HOST)
+        tide.host_half(HOST).map(Half::start)
     };
     probe.session(wants, Some(Box::new(half)), LEASE);
     probe.admit(A, group, limits(2_000, 256));

@@ -4,7 +4,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tidegate_core::{Allocator, Delivery, HostId, Observation, Span};
+use tidegate_core::{Allocator, Delivery, Half, HostId, Observation, Span};
 use tidegate_live::agent::link::MakeHalf;
 use tidegate_live::agent::{Config, Handle, Host, Notice, Request, Session, Urgency, Wants};
 
@@ -39,9 +39,8 @@ impl Controller {
         let work = move || {
             Urgency::First.apply();
             let mut policy = Delivery::new(make());
-            // The half is made on the agent's thread, of an equal policy.
-            policy.host_half(HOST);
-            let half: MakeHalf = Box::new(move || make().host_half(HOST));
+            let half = policy.host_half(HOST);
+            let half: MakeHalf = Box::new(move || half.map(Half::start));
             handle.send(Request::Session(Session {
                 wants: Wants::of(&policy),
                 half: Some(half),

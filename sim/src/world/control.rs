@@ -38,7 +38,7 @@ struct Half {
 
 impl Half {
     fn of(allocator: &mut dyn Allocator, host: u32) -> Option<Half> {
-        let allocator = allocator.host_half(HostId(host))?;
+        let allocator = allocator.host_half(HostId(host))?.start();
         Some(Half {
             allocator,
             alarm: Alarm::default(),

@@ -135,7 +135,7 @@ fn host_of(container: usize) -> usize {
 impl Worlds {
     fn new(which: usize) -> Worlds {
         let mut policy = policy(which);
-        let halves = (0..HOSTS).map(|host| policy.host_half(HostId(host as u32)));
+        let halves = (0..HOSTS).map(|host| policy.host_half(HostId(host as u32)).map(Half::start));
         let halves = halves.collect();
         let mut worlds = Worlds {
             now: Time::ZERO,
@@ -310,7 +310,7 @@ impl Worlds {
             }
             Step::HostBack(host) if !self.is_up(host) => {
                 self.lives[host] += 1;
-                self.halves[host] = self.policy.host_half(HostId(host as u32));
+                self.halves[host] = self.policy.host_half(HostId(host as u32)).map(Half::start);
                 for c in (host..N).step_by(HOSTS) {
                     self.admit(c);
                 }
