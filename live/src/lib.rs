@@ -6,9 +6,12 @@
 //! - [`agent`]: what runs on each host and looks after its containers.
 //! - [`local`]: a scenario's application on this host, and its load.
 //! - [`wire`]: the form of the messages between hosts and the controller.
+//! - [`link`]: who is who, and how messages get across.
+//! - [`controller`]: the core behind a network.
+//! - [`record`]: what its policy was told and answered, written down.
+//! - [`replay`]: that played again.
 //!
-//! The controller that runs the core, the provider drivers, the store and the API are
-//! to come.
+//! The provider drivers, the store and the API are to come.
 
 pub mod cgroup;
 
@@ -19,3 +22,14 @@ pub mod agent;
 pub mod local;
 
 pub mod wire;
+
+pub mod link;
+
+pub mod controller;
+
+pub mod record;
+
+pub mod replay;
+
+#[doc(hidden)]
+pub mod testing;

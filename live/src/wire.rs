@@ -9,10 +9,16 @@
 //!
 //! - [`message`]: the messages themselves.
 //! - `convert`: from and to the core's observations and commands.
+//! - [`link`]: the messages that open and keep a connection around them.
+//! - [`greeting`]: those, checked: who a host is, and how it is taken in.
 
 pub mod message;
 
 mod convert;
+
+pub mod link;
+
+pub mod greeting;
 
 #[cfg(test)]
 mod tests;
@@ -42,6 +48,8 @@ pub enum WireError {
     OutOfRange(&'static str, u64),
     /// Never travels between hosts and the controller.
     Local(&'static str),
+    /// Names something that this side does not know, or cannot read.
+    Unknown(&'static str),
 }
 
 impl fmt::Display for WireError {
@@ -57,6 +65,7 @@ impl fmt::Display for WireError {
                 write!(f, "a message's `{field}` cannot be {value}")
             }
             WireError::Local(what) => write!(f, "{what} does not leave its host"),
+            WireError::Unknown(what) => write!(f, "a message's `{what}` is not known here"),
         }
     }
 }

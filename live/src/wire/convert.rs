@@ -27,11 +27,11 @@ fn within(field: &'static str, value: u64, most: u64) -> Result<u64, WireError> 
     }
 }
 
-fn cpu(field: &'static str, value: u64) -> Result<Cores, WireError> {
+pub(super) fn cpu(field: &'static str, value: u64) -> Result<Cores, WireError> {
     within(field, value, MAX_CPU).map(Cores)
 }
 
-fn memory(field: &'static str, value: u64) -> Result<Bytes, WireError> {
+pub(super) fn memory(field: &'static str, value: u64) -> Result<Bytes, WireError> {
     within(field, value, MAX_MEMORY).map(Bytes)
 }
 
@@ -39,13 +39,13 @@ fn runtime(field: &'static str, value: u64) -> Result<Span, WireError> {
     within(field, value, MAX_RUNTIME).map(Span)
 }
 
-fn count(field: &'static str, value: u64) -> Result<u64, WireError> {
+pub(super) fn count(field: &'static str, value: u64) -> Result<u64, WireError> {
     within(field, value, MAX_COUNT)
 }
 
 impl Event {
     /// An observation as an event.
-    pub(super) fn new(observation: &Observation) -> Result<Event, WireError> {
+    pub(crate) fn new(observation: &Observation) -> Result<Event, WireError> {
         let what = match *observation {
             Observation::Started(id) => What::Started(id.0),
             Observation::Stopped(id) => What::Stopped(id.0),
@@ -116,7 +116,7 @@ impl Event {
     }
 
     /// What the event says `host` saw.
-    pub(super) fn observation(self, host: HostId) -> Result<Observation, WireError> {
+    pub(crate) fn observation(self, host: HostId) -> Result<Observation, WireError> {
         Ok(match self.what.ok_or(WireError::Missing("event"))? {
             What::Started(id) => Observation::Started(ContainerId(id)),
             What::Stopped(id) => Observation::Stopped(ContainerId(id)),
@@ -169,7 +169,7 @@ impl Event {
 
 impl Order {
     /// A command as an order.
-    pub(super) fn new(command: &Command) -> Result<Order, WireError> {
+    pub(crate) fn new(command: &Command) -> Result<Order, WireError> {
         let set = |container: ContainerId, version, amount| Set {
             container: container.0,
             version,
@@ -202,7 +202,7 @@ impl Order {
     }
 
     /// What the order wants of `host`.
-    pub(super) fn command(self, host: HostId) -> Result<Command, WireError> {
+    pub(crate) fn command(self, host: HostId) -> Result<Command, WireError> {
         let change = self.change.ok_or(WireError::Missing("change"))?;
         let (Change::Cpu(set)
         | Change::Memory(set)
