@@ -2,6 +2,9 @@
 
 mod trace;
 
+#[cfg(feature = "live")]
+pub mod live;
+
 use std::fmt;
 use std::path::PathBuf;
 
@@ -72,6 +75,22 @@ pub enum Command {
     #[cfg(feature = "live")]
     #[command(hide = true)]
     Service,
+    /// Decide for real hosts, by a scenario's policy (Linux)
+    #[cfg(feature = "live")]
+    Controller(live::ControllerArgs),
+    /// Look after this host's containers on behalf of a controller (Linux)
+    #[cfg(feature = "live")]
+    Agent(live::AgentArgs),
+    /// Make keys and certificates for a controller and its hosts
+    #[cfg(feature = "live")]
+    Ca {
+        /// What to make
+        #[command(subcommand)]
+        command: live::CaCommand,
+    },
+    /// Play what a controller recorded again, to its policy or to another
+    #[cfg(feature = "live")]
+    Replay(live::ReplayArgs),
 }
 
 /// What `run` is told.

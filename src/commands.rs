@@ -17,6 +17,9 @@ pub mod compare;
 #[cfg(feature = "live")]
 pub mod load;
 
+#[cfg(feature = "live")]
+pub mod live;
+
 pub mod page;
 
 pub mod verify;
@@ -59,6 +62,14 @@ pub fn dispatch(cli: &Cli) -> Exit {
         Command::Load(args) => load::run(args),
         #[cfg(feature = "live")]
         Command::Service => service(),
+        #[cfg(feature = "live")]
+        Command::Controller(args) => live::controller::run(args),
+        #[cfg(feature = "live")]
+        Command::Agent(args) => live::agent::run(args),
+        #[cfg(feature = "live")]
+        Command::Ca { command } => live::ca::run(command),
+        #[cfg(feature = "live")]
+        Command::Replay(args) => live::replay::run(args),
     }
 }
 

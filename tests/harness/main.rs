@@ -8,6 +8,8 @@ mod comparison;
 mod coverage;
 mod determinism;
 mod gates;
+#[cfg(feature = "live")]
+mod live;
 mod package;
 mod recording;
 mod report;
