@@ -251,24 +251,40 @@ async fn connect(
     target: &Target,
     sends: mpsc::Receiver<link::Up>,
 ) -> Result<Streaming<link::Down>, String> {
-    let Target { address, tls } = target.clone();
-    let connector = tower::service_fn(move |_: Uri| {
-        let (address, tls) = (address.clone(), tls.clone());
-        async move {
-            let stream = TcpStream::connect(&address).await?;
-            stream.set_nodelay(true)?;
-            let bytes = match tls {
-                None => Bytes::Plain(stream),
-                Some(tls) => {
-                    let expected = tls::expected()?;
-                    let stream = TlsConnector::from(tls).connect(expected, stream).await?;
-                    Bytes::Client(Box::new(stream))
-                }
-            };
-            io::Result::Ok(TokioIo::new(Conn::new(bytes, Peer::Unknown, None)))
+    let conn = dial(target).await.map_err(|error| error.to_string())?;
+    let fault = conn.fault();
+    let attached = attach(conn, sends).await;
+    // What TLS 1.3 refuses of a client shows after the handshake only.
+    attached.map_err(|error| fault.get().map_or(error, str::to_owned))
+}
+
+/// A connection to whom it should be.
+async fn dial(target: &Target) -> io::Result<Conn> {
+    let stream = TcpStream::connect(&target.address).await?;
+    stream.set_nodelay(true)?;
+    let bytes = match &target.tls {
+        None => Bytes::Plain(stream),
+        Some(tls) => {
+            let connector = TlsConnector::from(tls.clone());
+            let stream = connector.connect(tls::expected()?, stream).await?;
+            Bytes::Client(Box::new(stream))
         }
+    };
+    Ok(Conn::new(bytes, Peer::Unknown, None))
+}
+
+/// Begins the stream of messages on a connection.
+async fn attach(
+    conn: Conn,
+    sends: mpsc::Receiver<link::Up>,
+) -> Result<Streaming<link::Down>, String> {
+    // There is one connection, and no other follows it under the same channel.
+    let mut conn = Some(TokioIo::new(conn));
+    let connector = tower::service_fn(move |_: Uri| {
+        let conn = conn.take().ok_or(io::ErrorKind::NotConnected);
+        std::future::ready(conn.map_err(io::Error::from))
     });
-    // The name is for HTTP; whom to expect was checked above.
+    // The name is for HTTP; whom to expect was checked before.
     let endpoint = Endpoint::from_static("http://controller.tidegate");
     let channel = endpoint.connect_with_connector(connector).await;
     let channel = channel.map_err(|error| chain(&error))?;

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
 use tidegate_core::HostId;
@@ -31,11 +32,30 @@ pub enum Bytes {
     Client(Box<client::TlsStream<TcpStream>>),
 }
 
+/// What went wrong first with the bytes of a connection. The layers above may say no more
+/// of it than that they were canceled.
+#[derive(Clone, Debug, Default)]
+pub struct Fault(Arc<OnceLock<String>>);
+
+impl Fault {
+    /// What it was, if anything.
+    pub fn get(&self) -> Option<&str> {
+        self.0.get().map(String::as_str)
+    }
+
+    fn note<T>(&self, polled: &Poll<io::Result<T>>) {
+        if let Poll::Ready(Err(error)) = polled {
+            self.0.get_or_init(|| error.to_string());
+        }
+    }
+}
+
 /// A connection.
 #[derive(Debug)]
 pub struct Conn {
     bytes: Bytes,
     peer: Peer,
+    fault: Fault,
     /// Its place among those there may be, free again when it ends.
     _place: Option<OwnedSemaphorePermit>,
 }
@@ -46,8 +66,14 @@ impl Conn {
         Conn {
             bytes,
             peer,
+            fault: Fault::default(),
             _place: place,
         }
+    }
+
+    /// Where it is told what goes wrong with it.
+    pub fn fault(&self) -> Fault {
+        self.fault.clone()
     }
 }
 
@@ -59,10 +85,11 @@ impl Connected for Conn {
     }
 }
 
-/// Does the same with whichever stream it is.
+/// Does the same with whichever stream it is, and notes what goes wrong.
 macro_rules! each {
-    ($conn:expr, $stream:ident => $does:expr) => {
-        match &mut $conn.get_mut().bytes {
+    ($conn:expr, $stream:ident => $does:expr) => {{
+        let conn = $conn.get_mut();
+        let polled = match &mut conn.bytes {
             Bytes::Plain(stream) => {
                 let $stream = Pin::new(stream);
                 $does
@@ -75,8 +102,10 @@ macro_rules! each {
                 let $stream = Pin::new(stream.as_mut());
                 $does
             }
-        }
-    };
+        };
+        conn.fault.note(&polled);
+        polled
+    }};
 }
 
 impl AsyncRead for Conn {
