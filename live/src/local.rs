@@ -4,7 +4,7 @@
 //! - [`session`]: one run, behind [`run`].
 //! - [`site`]: where it keeps what it makes, and how that is found when it died.
 //! - [`sampler`]: what is seen of the containers.
-//! - [`manager`]: who sets limits.
+//! - `manager`: the controller and the agent, who set limits; [`books`]: what they did.
 //! - `process`: the processes.
 //! - [`spin`]: CPU time that is used up, to the microsecond.
 //! - [`service`]: the program of one service, a real HTTP server that burns the CPU,
@@ -17,7 +17,9 @@ pub mod session;
 
 pub mod site;
 
-pub mod manager;
+pub mod books;
+
+mod manager;
 
 mod process;
 

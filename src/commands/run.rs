@@ -126,6 +126,7 @@ fn one(
         jobs,
         resume: args.resume,
         quiet: args.quiet,
+        sets: args.select.set.clone(),
         stop_after: args.stop_after,
         shard: args.shard,
     };

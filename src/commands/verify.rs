@@ -63,6 +63,7 @@ fn verify(args: &VerifyArgs) -> Result<Exit, Error> {
         jobs,
         resume: false,
         quiet: args.quiet,
+        sets: Vec::new(),
         stop_after: None,
         shard: None,
     };

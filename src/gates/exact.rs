@@ -25,6 +25,7 @@ pub fn make(gate: &Gate, folder: &Path, jobs: usize) -> Result<(), Error> {
         .map_err(|error| Error::Internal(format!("cannot make a temporary folder: {error}")))?;
     let store = Store::open(temporary.path(), &manifest::id(&scenario))?;
     let options = Options {
+        sets: Vec::new(),
         jobs,
         resume: false,
         quiet: true,

@@ -1,5 +1,6 @@
 //! One cell with one seed, from its pieces to its numbers.
 
+use std::ffi::OsString;
 use std::panic::{self, AssertUnwindSafe};
 
 use serde::{Deserialize, Serialize};
@@ -133,7 +134,8 @@ impl From<Outcome> for Finished {
 }
 
 /// Runs `cell` with the scenario's seed number `seed_index`, which is `seed`, in its
-/// world, and writes down what `recording` says.
+/// world, and writes down what `recording` says. `deciding` tells a controller of the
+/// live world of the cell.
 ///
 /// # Errors
 /// When the world has a fault, or in the live world somebody asked to stop.
@@ -142,6 +144,7 @@ pub fn run(
     seed_index: usize,
     seed: u64,
     recording: Recording,
+    deciding: &[OsString],
     interrupt: &Interrupt,
 ) -> Result<Finished, Failure> {
     if let Subject::Application(cell) = &cell.subject
@@ -149,7 +152,7 @@ pub fn run(
     {
         let load = cell.load(seed_index).map_err(Failure::Fault)?;
         let stop = interrupt.flag();
-        return guarded(|| live::run(cell, load, seed, recording, stop))
+        return guarded(|| live::run(cell, load, seed, recording, deciding, stop))
             .unwrap_or_else(|message| Err(Failure::Fault(message)));
     }
     in_simulator(cell, seed_index, seed, recording).map_err(Failure::Fault)

@@ -1,11 +1,11 @@
 //! A cell in the live world: real processes on this host, and the simulator's recorder
 //! for what was seen of them, so that both worlds' numbers mean the same.
 
-use std::sync::Arc;
+use std::ffi::OsString;
 use std::sync::atomic::AtomicBool;
 
 use tidegate_core::{Cores, Span, Time};
-use tidegate_live::local::manager::{MakePolicy, MemoryEvent};
+use tidegate_live::local::books::MemoryEvent;
 use tidegate_live::local::service::Account;
 use tidegate_live::local::{self, LocalError, Seen};
 use tidegate_sim::record::{Reading, Recorder, Telemetry};
@@ -16,7 +16,8 @@ use crate::run::cell::{Container as Used, Failure, Finished, Metric};
 use crate::scenario::matrix::ApplicationCell;
 
 /// Numbers that only this world gives: name and unit.
-pub const MORE: [(&str, &str); 4] = [
+pub const MORE: [(&str, &str); 5] = [
+    ("manager_cpu_mean_cores", "cores"),
     ("http_cpu_mean_cores", "cores"),
     ("http_cpu_unpaid_cores", "cores"),
     ("send_late_mean_ms", "ms"),
@@ -45,7 +46,8 @@ pub fn check(cell: &ApplicationCell) -> Result<(), String> {
     Ok(())
 }
 
-/// Runs `cell` under `load` on this host.
+/// Runs `cell` under `load` on this host. `deciding` are the arguments that tell a
+/// controller of it.
 ///
 /// # Errors
 /// When it is interrupted, or something on the host refuses or fails.
@@ -54,13 +56,14 @@ pub fn run(
     load: &Load,
     seed: u64,
     recording: Recording,
+    deciding: &[OsString],
     stop: &AtomicBool,
 ) -> Result<Finished, Failure> {
     check(cell).map_err(Failure::Fault)?;
-    let (policy, application) = (cell.policy.clone(), cell.application.clone());
-    let (testbed, limit, settle) = (cell.testbed.clone(), cell.limit.clone(), cell.settle);
-    let make = move || policy.build(&application, &testbed, &limit, settle);
-    let telemetry = Telemetry::of(make().map_err(Failure::Fault)?.as_ref());
+    let policy = cell
+        .policy
+        .build(&cell.application, &cell.testbed, &cell.limit, cell.settle);
+    let telemetry = Telemetry::of(policy.map_err(Failure::Fault)?.as_ref());
     let program = std::env::current_exe()
         .map_err(|error| Failure::Fault(format!("this program is not found: {error}")))?;
     let seen = local::run(
@@ -71,7 +74,7 @@ pub fn run(
             seed,
             settle: cell.settle,
             duration: cell.duration,
-            policy: &(Arc::new(make) as MakePolicy),
+            deciding,
             program: &program,
         },
         stop,
@@ -134,8 +137,8 @@ fn record(experiment: &Experiment<'_>, telemetry: Telemetry, seen: &Seen) -> Fin
     }
     recorder.memory.kills = seen.counts.iter().map(|counts| counts.oom_kills).sum();
     recorder.memory.down = seen.down;
-    recorder.limit_updates = seen.managed.cpu_updates.len() as u64;
-    for (_, event) in &seen.managed.memory {
+    recorder.limit_updates = seen.watched.updates;
+    for event in &seen.managed.memory {
         match *event {
             MemoryEvent::Commanded => recorder.memory.commands += 1,
             MemoryEvent::Changed => recorder.limit_updates += 1,
@@ -185,6 +188,7 @@ fn more(seen: &Seen, seconds: f64) -> impl Iterator<Item = Metric> {
     let sum = |part: fn(&Account) -> f64| seen.accounts.iter().flatten().map(part).sum::<f64>();
     let late = |nanos: f64| nanos * 1e-6;
     let values = [
+        seen.managing.as_secs_f64() / seconds,
         sum(|account| account.overhead_s) / seconds,
         sum(|account| account.unpaid_s) / seconds,
         late(seen.sent.late.0 as f64 / seen.sent.due.max(1) as f64),

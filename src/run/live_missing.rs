@@ -1,5 +1,6 @@
 //! In place of the live world, in a build without it.
 
+use std::ffi::OsString;
 use std::sync::atomic::AtomicBool;
 
 use tidegate_sim::Recording;
@@ -30,6 +31,7 @@ pub fn run(
     _: &Load,
     _: u64,
     _: Recording,
+    _: &[OsString],
     _: &AtomicBool,
 ) -> Result<Finished, Failure> {
     check(cell).map_err(Failure::Fault)?;

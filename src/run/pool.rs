@@ -3,6 +3,7 @@
 //! Cells are handed out in their order; each is independent of all others, so
 //! the number of threads decides nothing but the time it takes.
 
+use std::ffi::OsString;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -14,8 +15,8 @@ use crate::run::interrupt::Interrupt;
 use crate::run::progress::Progress;
 use crate::run::shard::Shard;
 use crate::run::shared::Shared;
-use crate::scenario::Scenario;
 use crate::scenario::format::World;
+use crate::scenario::{Cell, Scenario};
 
 /// How to run.
 #[derive(Clone, Debug)]
@@ -26,6 +27,9 @@ pub struct Options {
     pub resume: bool,
     /// Whether progress is shown.
     pub quiet: bool,
+    /// The `--set` arguments that the scenario was changed by, for a controller of the
+    /// live world.
+    pub sets: Vec<String>,
     /// Stops as if interrupted after so many cells: for tests.
     pub stop_after: Option<usize>,
     /// Runs only what is in this shard.
@@ -104,7 +108,14 @@ pub fn run(
             let Some(&(index, seed_index)) = todo.get(turn) else {
                 return;
             };
-            match one(scenario, store, index, seed_index, shared, interrupt) {
+            match one(
+                scenario,
+                store,
+                options,
+                (index, seed_index),
+                shared,
+                interrupt,
+            ) {
                 Ok(None) => return,
                 Ok(Some((finished, from_another))) => {
                     taken.fetch_add(usize::from(from_another), Ordering::SeqCst);
@@ -144,8 +155,8 @@ pub fn run(
 fn one(
     scenario: &Scenario,
     store: &Store,
-    index: usize,
-    seed_index: usize,
+    options: &Options,
+    (index, seed_index): (usize, usize),
     shared: &Shared,
     interrupt: &Interrupt,
 ) -> Result<Option<(Finished, bool)>, Error> {
@@ -155,7 +166,8 @@ fn one(
         return Ok(Some((finished, true)));
     }
     let recording = shared.recording(cell, seed);
-    let all = match cell::run(cell, seed_index, seed, recording, interrupt) {
+    let deciding = deciding(scenario, cell, &options.sets);
+    let all = match cell::run(cell, seed_index, seed, recording, &deciding, interrupt) {
         Ok(all) => all,
         Err(Failure::Interrupted) => return Ok(None),
         Err(Failure::Fault(cause)) => {
@@ -173,6 +185,19 @@ fn one(
     let finished = all.only(cell.recording);
     store.put_cell(cell, seed, &finished)?;
     Ok(Some((finished, false)))
+}
+
+/// How a controller is told of `cell`: the scenario, what changes it, and its value in
+/// each column.
+fn deciding(scenario: &Scenario, cell: &Cell, sets: &[String]) -> Vec<OsString> {
+    let mut arguments = vec![scenario.document.path().as_os_str().to_owned()];
+    for set in sets {
+        arguments.extend(["--set".into(), set.into()]);
+    }
+    for (column, label) in scenario.columns.iter().zip(&cell.labels) {
+        arguments.extend(["--filter".into(), format!("{column}={label}").into()]);
+    }
+    arguments
 }
 
 /// A panicking thread leaves nothing half-changed behind these locks.

@@ -11,8 +11,10 @@ use crate::cgroup::Group;
 
 /// Between two samples: the kernel's bandwidth period, as in the simulator.
 pub const EVERY: Span = Span::from_millis(100);
-/// Between two looks at the limits, where their changes are followed.
+/// Between two looks at the limits: often where it counts when they change, else
+/// often enough to count how many times they do.
 const LOOK: Duration = Duration::from_millis(1);
+const GLANCE: Duration = Duration::from_millis(5);
 
 /// A container at one time.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -48,6 +50,8 @@ pub struct Watched {
     /// The sum of all CPU limits from each time on at which it changed, if it was
     /// followed.
     pub limits: Vec<(Span, f64)>,
+    /// How many times a CPU limit was found changed.
+    pub updates: u64,
 }
 
 /// What the kernel has counted of a group.
@@ -79,18 +83,20 @@ pub(super) fn watch(
     done: &AtomicBool,
 ) -> Result<Watched, LocalError> {
     let mut watched = Watched::default();
+    let mut last: Vec<Option<Option<Cores>>> = vec![None; groups.len()];
     // The first one is what the second is counted from.
     let mut next = Span::ZERO;
     while !done.load(Relaxed) {
         let now = Span(origin.elapsed().as_nanos() as u64);
-        if follow {
-            let mut sum = 0.0;
-            for group in groups {
-                sum += group.read_limits()?.0.map_or(f64::INFINITY, Cores::as_f64);
-            }
-            if watched.limits.last().is_none_or(|last| last.1 != sum) {
-                watched.limits.push((now, sum));
-            }
+        let mut sum = 0.0;
+        for (group, last) in groups.iter().zip(&mut last) {
+            let limit = group.read_limits()?.0;
+            watched.updates += u64::from(last.is_some_and(|last| last != limit));
+            *last = Some(limit);
+            sum += limit.map_or(f64::INFINITY, Cores::as_f64);
+        }
+        if follow && watched.limits.last().is_none_or(|last| last.1 != sum) {
+            watched.limits.push((now, sum));
         }
         if now >= next {
             let samples = groups.iter().map(sample).collect::<Result<_, _>>()?;
@@ -99,7 +105,7 @@ pub(super) fn watch(
             next = Span((now.0 / EVERY.0 + 1) * EVERY.0);
         }
         let wait = Duration::from_nanos(next.saturating_sub(now).0);
-        std::thread::sleep(if follow { wait.min(LOOK) } else { wait });
+        std::thread::sleep(wait.min(if follow { LOOK } else { GLANCE }));
     }
     Ok(watched)
 }

@@ -1,5 +1,6 @@
 //! One run of an application on this host, from its control groups to what was seen.
 
+use std::ffi::OsString;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Mutex;
@@ -11,9 +12,10 @@ use tidegate_core::Span;
 use tidegate_workloads::application::Deployment;
 use tidegate_workloads::{Application, Load};
 
+use super::books::Managed;
 use super::error::LocalError;
 use super::load::{self, Asked, Plan, Sent, Target};
-use super::manager::{MakePolicy, Managed, Manager};
+use super::manager::Manager;
 use super::process::Process;
 use super::sampler::{self, Counts, Watched};
 use super::service::{Account, Ports, Spec};
@@ -38,8 +40,8 @@ pub struct Experiment<'a> {
     pub settle: Span,
     /// How long the client sends.
     pub duration: Span,
-    /// Makes the policy that sets limits.
-    pub policy: &'a MakePolicy,
+    /// Arguments of the controller that say what decides.
+    pub deciding: &'a [OsString],
     /// The program that has the service in it.
     pub program: &'a Path,
 }
@@ -57,6 +59,8 @@ pub struct Seen {
     pub accounts: Vec<Option<Account>>,
     /// What agent and controller did meanwhile.
     pub managed: Managed,
+    /// CPU time that took them.
+    pub managing: Span,
     /// For how long services were down, summed over them.
     pub down: Span,
     /// What dead runs had left and is gone now.
@@ -92,15 +96,23 @@ pub fn run(experiment: &Experiment<'_>, stop: &AtomicBool) -> Result<Seen, Local
     let hierarchies = Hierarchies::detect()?;
     let (site, swept) = Site::open(&site::home(), &hierarchies)?;
     let mut groups = Vec::new();
-    let mut managed = Vec::new();
     for service in services {
-        let path = site.group(&service.name);
-        managed.push(Group::create(&hierarchies, &path)?);
-        // Another one, to look at.
-        groups.push(Group::adopt(&hierarchies, &path, 0)?);
+        groups.push(Group::create(&hierarchies, &site.group(&service.name))?);
     }
-    let manager = Manager::start(experiment.policy.clone(), managed)?;
-    let fleet = Fleet::start(experiment, &hierarchies, &groups, &manager)?;
+    let named: Vec<(&str, &Group)> = services
+        .iter()
+        .map(|service| service.name.as_str())
+        .zip(&groups)
+        .collect();
+    let manager = Manager::start(
+        experiment.program,
+        experiment.deciding,
+        &site,
+        &hierarchies,
+        &named,
+        stop,
+    )?;
+    let fleet = Fleet::start(experiment, &hierarchies, &groups)?;
     let target = Target {
         address: SocketAddr::from((Ipv4Addr::LOCALHOST, fleet.ports.ports[front])),
         request: Asked::Calls,
@@ -128,26 +140,27 @@ pub fn run(experiment: &Experiment<'_>, stop: &AtomicBool) -> Result<Seen, Local
             }
             let before = all_counts(&groups)?;
             let origin = Instant::now();
-            let begin = manager.now();
+            let managing = manager.cpu()?;
             let (groups, done) = (&groups, &done);
             let watcher = scope.spawn(move || sampler::watch(groups, origin, follow, done));
             let sent = load::run(&target, &plan, stop).map_err(LocalError::io("send the load"));
             let after = all_counts(groups);
             done.store(true, Relaxed);
             let watched = joined(watcher)?;
-            Ok((sent?, watched, before, after?, begin))
+            Ok((sent?, watched, before, after?, origin, managing))
         })();
         done.store(true, Relaxed);
         joined(keeper)?;
         result
     });
-    let (sent, watched, before, after, begin) = seen?;
+    let (sent, watched, before, after, origin, managing) = seen?;
     if stop.load(Relaxed) {
         return Err(LocalError::Interrupted);
     }
     let down = *fleet.down.lock().unwrap_or_else(|error| error.into_inner());
     let accounts = fleet.end();
-    let managed = manager.end()?.since(begin);
+    let managing = manager.cpu()?.saturating_sub(managing);
+    let managed = manager.end(origin)?;
     drop(groups);
     site.close()?;
     let counts = before.iter().zip(&after).map(|(before, after)| Counts {
@@ -162,6 +175,7 @@ pub fn run(experiment: &Experiment<'_>, stop: &AtomicBool) -> Result<Seen, Local
         watched,
         accounts,
         managed,
+        managing,
         down,
         swept,
     })
@@ -192,7 +206,6 @@ struct Fleet<'a> {
     experiment: &'a Experiment<'a>,
     hierarchies: &'a Hierarchies,
     groups: &'a [Group],
-    manager: &'a Manager,
     ports: Ports,
     processes: Mutex<Vec<Option<Process>>>,
     down: Mutex<Span>,
@@ -203,13 +216,11 @@ impl<'a> Fleet<'a> {
         experiment: &'a Experiment<'a>,
         hierarchies: &'a Hierarchies,
         groups: &'a [Group],
-        manager: &'a Manager,
     ) -> Result<Fleet<'a>, LocalError> {
         let mut fleet = Fleet {
             experiment,
             hierarchies,
             groups,
-            manager,
             ports: Ports { ports: Vec::new() },
             processes: Mutex::default(),
             down: Mutex::new(Span::ZERO),
@@ -269,7 +280,6 @@ impl<'a> Fleet<'a> {
                         fresh.connect(&self.ports)?;
                         *process = Some(fresh);
                         down[index] = None;
-                        self.manager.restarted(index);
                         self.was_down(since);
                     }
                     _ => {}
