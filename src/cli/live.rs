@@ -40,6 +40,9 @@ pub struct ControllerArgs {
     /// Write down all that the policy is told and answers
     #[arg(long, value_name = "FILE")]
     pub record: Option<PathBuf>,
+    /// End with the standard input: for a run that starts it
+    #[arg(long, hide = true)]
+    pub until_input_ends: bool,
 }
 
 /// What `agent` is told.
@@ -63,6 +66,9 @@ pub struct AgentArgs {
     /// Neither encrypt nor ask who it is
     #[arg(long, conflicts_with = "keys")]
     pub plaintext: bool,
+    /// End with the standard input: for a run that starts it
+    #[arg(long, hide = true)]
+    pub until_input_ends: bool,
 }
 
 /// What `ca` is told.

@@ -8,7 +8,9 @@ pub mod controller;
 
 pub mod replay;
 
+use std::io;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tidegate_core::Allocator;
@@ -85,6 +87,24 @@ impl Chosen {
             .build(&cell.application, &cell.testbed, &cell.limit, cell.settle)
             .map_err(Error::Internal)
     }
+}
+
+/// Calls `end` when this process is asked to end: by a signal, or, `with_input`, by the
+/// end of its standard input, which comes with the death of whoever holds the other end.
+///
+/// # Errors
+/// When signals have a handler already.
+fn on_end(with_input: bool, end: impl Fn() + Send + Sync + 'static) -> Result<(), Error> {
+    let end = Arc::new(end);
+    if with_input {
+        let end = end.clone();
+        std::thread::spawn(move || {
+            // An input that cannot be read has ended too.
+            let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
+            end();
+        });
+    }
+    ctrlc::set_handler(move || end()).map_err(|error| Error::Internal(error.to_string()))
 }
 
 /// Another number for each start: nanoseconds since 1970.

@@ -14,7 +14,6 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
 use tidegate_core::{Span, Time};
 
 use super::books::Managed;
@@ -134,7 +133,8 @@ impl Helper {
         let child = Command::new(program)
             .arg(name)
             .args(arguments)
-            .stdin(Stdio::null())
+            .arg("--until-input-ends")
+            .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(file)
             // A Ctrl-C is for the runner, which ends it in order.
@@ -167,12 +167,10 @@ impl Helper {
         )
     }
 
-    /// Asks it to end and waits until it has.
+    /// Asks it to end and waits until it has. It is asked the same way when the runner
+    /// dies.
     fn end(mut self) {
-        if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
-            // It may have ended; either way it is waited for.
-            let _ = kill_process(pid, Signal::INT);
-        }
+        drop(self.child.stdin.take());
         let deadline = Instant::now() + LAST;
         while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < deadline {
             sleep(LOOK);

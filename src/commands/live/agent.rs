@@ -12,7 +12,7 @@ use tidegate_live::link::client::Target;
 use tidegate_live::link::tls::{self, Files};
 use toml::Table;
 
-use super::this_start;
+use super::{on_end, this_start};
 use crate::cli::live::AgentArgs;
 use crate::commands::report;
 use crate::error::Error;
@@ -95,16 +95,15 @@ fn attend(args: &AgentArgs) -> Result<(), Error> {
         }
     });
     let (stop, stopped) = channel();
-    let handler = ctrlc::set_handler(move || {
+    on_end(args.until_input_ends, move || {
         // Nobody listens any more where it has ended by itself.
         let _ = stop.send(());
-    });
-    handler.map_err(|error| internal(&error))?;
+    })?;
     let say = Box::new(|text: &str| eprintln!("{text}"));
     let config = Config::new(host);
     let attached = Attached::start(config, this_start(), owned.collect(), target, say)
         .map_err(|error| internal(&error))?;
-    // The handler lives as long as the process.
+    // What sends lives as long as the process.
     let _ = stopped.recv();
     attached.stop();
     Ok(())

@@ -9,7 +9,7 @@ use tidegate_live::link::tls::{self, Files};
 use tidegate_live::record::format::{Header, VERSION};
 use tidegate_live::record::recorder::{Recorder, Recording};
 
-use super::{Chosen, this_start};
+use super::{Chosen, on_end, this_start};
 use crate::cli::live::ControllerArgs;
 use crate::commands::report;
 use crate::error::Error;
@@ -67,8 +67,7 @@ fn serve(args: &ControllerArgs) -> Result<(), Error> {
 
     let stopper = Stopper::default();
     let asked = stopper.clone();
-    let handler = ctrlc::set_handler(move || asked.stop());
-    handler.map_err(|error| Error::Internal(error.to_string()))?;
+    on_end(args.until_input_ends, move || asked.stop())?;
     eprintln!(
         "{} containers on up to {} hosts; hosts attach at {}{}",
         roster.len(),
