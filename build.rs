@@ -4,8 +4,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The sources that decide results.
-const FOLDERS: [&str; 5] = [
+/// The sources that decide results of the simulator.
+pub(crate) const SIMULATOR: [&str; 5] = [
     "core/src",
     "workloads/src",
     "sim/src",
@@ -13,20 +13,20 @@ const FOLDERS: [&str; 5] = [
     "src/scenario",
 ];
 
+/// And those that decide results of the live world as well: what runs on the host, and
+/// the verbs that start it.
+pub(crate) const LIVE: [&str; 2] = ["live/src", "src/commands/live"];
+
 fn main() {
     let root = Path::new("");
-    for path in FOLDERS.iter().chain(&["Cargo.lock"]) {
+    for path in SIMULATOR.iter().chain(&LIVE).chain(&["Cargo.lock"]) {
         println!("cargo:rerun-if-changed={path}");
     }
-    // FNV-1a, 64 bits: nobody forges sources against themselves.
-    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-    for file in sources(root) {
-        let name = file.to_string_lossy().into_owned().into_bytes();
-        for byte in name.into_iter().chain(fs::read(&file).unwrap_or_default()) {
-            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-        }
+    let live: Vec<&str> = SIMULATOR.iter().chain(&LIVE).copied().collect();
+    for (name, folders) in [("", &SIMULATOR[..]), ("LIVE_", &live)] {
+        let hash = hash(&sources(root, folders));
+        println!("cargo:rustc-env=TIDEGATE_{name}SOURCES={hash:016x}");
     }
-    println!("cargo:rustc-env=TIDEGATE_SOURCES={hash:016x}");
 
     // Numbers of instructions depend on who compiled, and how.
     let said = std::env::var("RUSTC").ok().and_then(|rustc| {
@@ -55,11 +55,23 @@ fn main() {
     }
 }
 
-/// The files that decide results, in the order of their names: dependencies'
-/// versions, and all code but test modules that are files of their own.
-pub(crate) fn sources(root: &Path) -> Vec<PathBuf> {
+/// FNV-1a, 64 bits, over names and contents: nobody forges sources against themselves.
+fn hash(files: &[PathBuf]) -> u64 {
+    let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+    for file in files {
+        let name = file.to_string_lossy().into_owned().into_bytes();
+        for byte in name.into_iter().chain(fs::read(file).unwrap_or_default()) {
+            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+    hash
+}
+
+/// The files in `folders` that decide results, in the order of their names, with
+/// dependencies' versions: all code but test modules that are files of their own.
+pub(crate) fn sources(root: &Path, folders: &[&str]) -> Vec<PathBuf> {
     let mut files = vec![root.join("Cargo.lock")];
-    for folder in FOLDERS {
+    for folder in folders {
         walk(&root.join(folder), &mut files);
     }
     files.sort();

@@ -10,7 +10,7 @@ use crate::commands::verify::first_difference;
 use crate::commands::{print, report};
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::results::manifest;
+use crate::results::manifest::{self, Code};
 use crate::results::recorded::Recorded;
 use crate::results::store::Store;
 use crate::run::Results;
@@ -33,15 +33,15 @@ fn merge(args: &MergeArgs) -> Result<(), Error> {
     for other in &args.shards[1..] {
         same(first, other)?;
     }
-    if !recorded.tidegate.is_ours() {
+    if !recorded.is_ours() {
         return Err(Error::Results(format!(
             "{}: made by other code (version {}, sources {}) than this ({}, {})\n  help: merge \
              with the tidegate that ran the shards",
             first.display(),
             recorded.tidegate.version,
             recorded.tidegate.sources,
-            manifest::CODE.version,
-            manifest::CODE.sources
+            Code::of(recorded.world).version,
+            Code::of(recorded.world).sources
         )));
     }
     let scenario = recorded.scenario(&args.files)?;

@@ -10,7 +10,7 @@ use crate::commands::finish::{Course, finish};
 use crate::commands::{print, report};
 use crate::error::Error;
 use crate::exit::Exit;
-use crate::results::manifest;
+use crate::results::manifest::{self, Code};
 use crate::results::read;
 use crate::results::recorded::Recorded;
 use crate::results::store::Store;
@@ -40,7 +40,7 @@ fn verify(args: &VerifyArgs) -> Result<Exit, Error> {
             folder.display()
         )));
     }
-    let ours = recorded.tidegate.is_ours();
+    let ours = recorded.is_ours();
     if !ours {
         eprintln!(
             "{}: made by other code (version {}, sources {}; this is {}, {}): its tables are \
@@ -48,8 +48,8 @@ fn verify(args: &VerifyArgs) -> Result<Exit, Error> {
             folder.display(),
             recorded.tidegate.version,
             recorded.tidegate.sources,
-            manifest::CODE.version,
-            manifest::CODE.sources
+            Code::of(recorded.world).version,
+            Code::of(recorded.world).sources
         );
     }
     let temporary = tempfile::tempdir()

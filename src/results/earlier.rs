@@ -116,7 +116,7 @@ impl EarlierRun {
         }
         Some(EarlierRun {
             store: Store::look(&folder, &recorded.id),
-            ours: recorded.tidegate.is_ours(),
+            ours: recorded.is_ours(),
             id: recorded.id,
             scenario: found,
             folder,

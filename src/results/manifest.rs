@@ -14,7 +14,7 @@ use toml::{Table, Value};
 use crate::error::Error;
 use crate::run::Results;
 use crate::scenario::Scenario;
-use crate::scenario::format::label;
+use crate::scenario::format::{World, label};
 use crate::scenario::hex;
 use crate::scenario::live::Live;
 use crate::scenario::pieces::Kind;
@@ -31,19 +31,27 @@ pub struct Code {
     pub sources: &'static str,
 }
 
-/// The code this was built from.
-pub const CODE: Code = Code {
-    version: env!("CARGO_PKG_VERSION"),
-    commit: option_env!("TIDEGATE_COMMIT"),
-    sources: env!("TIDEGATE_SOURCES"),
-};
+impl Code {
+    /// The code this was built from, as far as it decides results of `world`.
+    pub const fn of(world: World) -> Code {
+        Code {
+            version: env!("CARGO_PKG_VERSION"),
+            commit: option_env!("TIDEGATE_COMMIT"),
+            sources: match world {
+                World::Sim => env!("TIDEGATE_SOURCES"),
+                World::Live => env!("TIDEGATE_LIVE_SOURCES"),
+            },
+        }
+    }
+}
 
 /// The name of a run: a hash of the resolved scenario and of the code.
 pub fn id(scenario: &Scenario) -> String {
     let mut hash = Sha256::new();
     hash.update(scenario.hash());
-    hash.update(CODE.version);
-    hash.update(CODE.sources);
+    let code = Code::of(scenario.file.run.world);
+    hash.update(code.version);
+    hash.update(code.sources);
     hex(&hash.finalize()[..6])
 }
 
@@ -56,7 +64,7 @@ struct Manifest<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<&'a str>,
     scenario_sha256: String,
-    world: crate::scenario::format::World,
+    world: World,
     duration: tidegate_core::Span,
     seeds: &'a [u64],
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -128,7 +136,7 @@ pub fn manifest(scenario: &Scenario) -> Result<Vec<u8>, Error> {
     }
     json(&Manifest {
         id: id(scenario),
-        tidegate: CODE,
+        tidegate: Code::of(scenario.file.run.world),
         scenario: &scenario.name,
         title: &scenario.file.title,
         description: scenario.file.description.as_deref(),

@@ -12,7 +12,8 @@ use serde::de::DeserializeOwned;
 use tidegate_workloads::FileError;
 
 use crate::error::Error;
-use crate::results::manifest::CODE;
+use crate::results::manifest;
+use crate::scenario::format::World;
 
 /// What of `manifest.json` is needed to describe a run.
 #[derive(Clone, Debug, Deserialize)]
@@ -61,9 +62,10 @@ pub struct Code {
 }
 
 impl Code {
-    /// Whether it is the code of this process.
-    pub fn is_ours(&self) -> bool {
-        self.version == CODE.version && self.sources == CODE.sources
+    /// Whether it is the code of this process, as far as it decides results of `world`.
+    pub fn is_ours(&self, world: World) -> bool {
+        let ours = manifest::Code::of(world);
+        self.version == ours.version && self.sources == ours.sources
     }
 }
 

@@ -12,6 +12,7 @@ use toml::{Table, Value};
 use crate::error::Error;
 use crate::results::manifest;
 use crate::results::read::{self, Code};
+use crate::scenario::format::World;
 use crate::scenario::layer::Document;
 use crate::scenario::{Scenario, hex};
 
@@ -22,6 +23,8 @@ pub struct Recorded {
     pub id: String,
     /// The code that ran it.
     pub tidegate: Code,
+    /// The world it ran in.
+    pub world: World,
     /// The scenario's name.
     pub scenario: String,
     pieces: BTreeMap<String, BTreeMap<String, Piece>>,
@@ -50,6 +53,11 @@ impl Recorded {
         read::json(&path)
     }
 
+    /// Whether it was made by the code of this process.
+    pub fn is_ours(&self) -> bool {
+        self.tidegate.is_ours(self.world)
+    }
+
     /// The scenario. Traces that its pieces name are looked for below `roots`.
     ///
     /// # Errors
@@ -70,7 +78,7 @@ impl Recorded {
         }
         let path = self.folder(roots)?.join(format!("{}.toml", self.scenario));
         let scenario = Scenario::restore(Document::made(&path, file))?;
-        if self.tidegate.is_ours() && manifest::id(&scenario) != self.id {
+        if self.is_ours() && manifest::id(&scenario) != self.id {
             return Err(Error::Results(format!(
                 "the manifest of run {} does not describe that run: what it says is run {}",
                 self.id,

@@ -3,6 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use tidegate::results::manifest::Code;
+use tidegate::scenario::format::World;
+
 use crate::build_script;
 
 fn write(root: &Path, names: &[&str]) {
@@ -34,12 +37,14 @@ fn tests_do_not_decide_results() {
             "core/src/pool/testing.rs",
             "sim/src/world/tests/invariants.rs",
             "sim/src/world/notes.md",
+            "live/src/agent.rs",
             "src/run/cell.rs",
             "src/table.rs",
         ],
     );
+    let sources = |root, folders| build_script::sources(root, folders);
     assert_eq!(
-        relative(root, &build_script::sources(root)),
+        relative(root, &sources(root, &build_script::SIMULATOR)),
         [
             "Cargo.lock",
             "core/src/pool/testing.rs",
@@ -47,9 +52,22 @@ fn tests_do_not_decide_results() {
             "src/run/cell.rs"
         ]
     );
+    assert_eq!(
+        relative(root, &sources(root, &build_script::LIVE)),
+        ["Cargo.lock", "live/src/agent.rs"]
+    );
     // And here there are some.
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    assert!(build_script::sources(here).len() > 50);
+    assert!(sources(here, &build_script::SIMULATOR).len() > 50);
+    assert!(sources(here, &build_script::LIVE).len() > 50);
+}
+
+/// The agent and the controller decide what a live run gives, and nothing of what the
+/// simulator does.
+#[test]
+fn a_run_on_a_host_is_of_the_code_that_ran_there() {
+    let [sim, live] = [World::Sim, World::Live].map(|world| Code::of(world).sources);
+    assert_ne!(sim, live);
 }
 
 /// A file that does not exist counts as changed in each build.

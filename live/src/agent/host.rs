@@ -23,8 +23,7 @@ use super::member::Member;
 use super::step::READ_AFTER;
 use super::urgency::Urgency;
 use crate::bpf::ThrottleEvents;
-use crate::cgroup::CgroupError;
-use crate::cgroup::PERIOD;
+use crate::cgroup::{CgroupError, Group, PERIOD};
 
 /// How an agent works.
 #[derive(Clone, Debug)]
@@ -33,6 +32,8 @@ pub struct Config {
     pub host: HostId,
     /// The time that observations and the host's half are given.
     pub clock: Clock,
+    /// Before the first session: how long containers are left as they were found.
+    pub lease: Span,
     /// A container that waits for memory asks again after this.
     pub ask_again: Span,
     /// On cgroup version 2: how far above its limit a container is killed while the
@@ -51,6 +52,8 @@ impl Config {
         Config {
             host,
             clock: Clock::start(),
+            // As a controller has it.
+            lease: Span::from_secs(3),
             // As the simulated testbeds have it.
             ask_again: Span::from_millis(100),
             headroom: Bytes::from_mib(32),
@@ -130,6 +133,8 @@ pub struct Host {
     pub(super) half: Option<Box<dyn Allocator>>,
     pub(super) in_session: bool,
     pub(super) lease: Lease,
+    /// Groups that an agent before this one has left with the kernel's killer off.
+    pub(super) found: Vec<Group>,
     pub(super) epoll: OwnedFd,
     /// Commands of the half that are to be carried out.
     pub(super) todo: VecDeque<Command>,
@@ -183,6 +188,7 @@ impl Host {
                 half: None,
                 in_session: false,
                 lease: Lease::default(),
+                found: Vec::new(),
                 epoll,
                 todo: VecDeque::new(),
                 looks: Agenda::default(),
@@ -291,6 +297,7 @@ impl Host {
     fn request(&mut self, request: Request) {
         match request {
             Request::Add(registration) => self.add(*registration),
+            Request::Found(group) => self.find(*group),
             Request::Remove(container) => self.remove(container),
             Request::Restarted(container) => self.restarted(container),
             Request::Session(session) => self.begin(session),
@@ -369,13 +376,23 @@ impl Host {
             drop(old);
         }
         self.bring_in_step(id);
-        self.make_safe(id);
+        self.lease.wait(self.now(), self.config.lease);
+        self.begin_safe(id);
         if self.in_session {
             self.ask_to_admit(id);
         }
     }
 
+    /// Somebody may be waiting in a group that a controller will name.
+    fn find(&mut self, group: Group) {
+        self.lease.wait(self.now(), self.config.lease);
+        if !self.in_session {
+            self.found.push(group);
+        }
+    }
+
     fn begin(&mut self, session: Session) {
+        self.found.clear();
         self.wants = session.wants;
         self.half = session.half.and_then(|make| make());
         self.in_session = true;
@@ -451,7 +468,7 @@ fn put_back(mut member: Member) -> Result<(), CgroupError> {
         member.memory.release(&mut member.group)?;
         return member.group.remove();
     }
-    let result = member.put_safe_limits();
+    let result = member.leave();
     member.memory.release(&mut member.group)?;
     match result {
         Err(error) if error.is_gone() => Ok(()),

@@ -22,7 +22,9 @@ pub struct Registration {
     pub group: Group,
     /// The limits its own specification asks for, handed to the controller.
     pub requested: Option<Limits>,
-    /// The limits it has while there is no controller; `None` is no limit.
+    /// The limits to fall back to while there is no controller, as far as all containers
+    /// of this host together then have no more than before; and the limits it is left
+    /// with in the end. `None`: it keeps what it has, and is left without a limit.
     pub safe: Option<Limits>,
     /// Whether the group is removed, with what still runs in it, when the agent gives
     /// the container up or ends. Else it stays, under its safe limits.
@@ -70,6 +72,10 @@ pub struct Session {
 pub enum Request {
     /// Look after a container.
     Add(Box<Registration>),
+    /// A group that an agent before this one may have left with the kernel's killer off,
+    /// and that nobody has named yet. Should no session begin within
+    /// [the lease](super::Config::lease), the kernel may kill in it again.
+    Found(Box<Group>),
     /// A container is gone, or no longer the agent's.
     Remove(ContainerId),
     /// A container that was evicted or killed runs again, in the group it had.
@@ -101,7 +107,8 @@ pub enum Notice {
     /// [a program](super::Config::throttle_program) that would was given: they are found
     /// by sampling. Said once, at the agent's start.
     Sampling(BpfError),
-    /// The lease is over: safe limits are in force.
+    /// The lease is over, or nobody came: no limit is above its safe one, all together are
+    /// not above what they were, and the kernel may kill.
     Alone,
     /// A sign of life after that: the controller's limits are in force again.
     Together,

@@ -50,7 +50,7 @@ impl Host {
             let member = self.members.get_mut(&id);
             match member.and_then(|member| member.admission.take()) {
                 Some(limits) => self.admitted(id, limits),
-                None => self.make_safe(id),
+                None => self.begin_safe(id),
             }
         }
     }

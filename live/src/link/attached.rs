@@ -69,10 +69,12 @@ impl Attached {
         say: Say,
     ) -> io::Result<Attached> {
         let mut known = Vec::with_capacity(containers.len());
+        let mut found_groups = Vec::new();
         for owned in containers {
             // Limits of an agent before this one, or of whoever made the container.
             let group = (owned.open)().map_err(io::Error::other)?;
             let found = group.cpu_limit().zip(group.memory_limit());
+            found_groups.push(group);
             known.push(Known {
                 owned,
                 id: None,
@@ -91,6 +93,9 @@ impl Attached {
         let notices = Arc::clone(&both);
         let agent = Host::start(config, move |notice| notices.notice(notice))?;
         let _ = both.agent.set(agent.clone());
+        for group in found_groups {
+            agent.send(Request::Found(Box::new(group)));
+        }
         let news = Arc::clone(&both);
         let link = Arc::new(Link::start(target, session, move |said| news.news(said))?);
         // The link is this one's; a handle in itself would keep it for ever.

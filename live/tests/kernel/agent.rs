@@ -29,6 +29,14 @@ pub(crate) const TESTS: &[Test] = &[
         "agent::without_a_controller_limits_are_safe_and_nobody_waits",
         without_a_controller,
     ),
+    (
+        "agent::without_a_controller_all_have_no_more_than_before",
+        alone_with_nothing_to_share,
+    ),
+    (
+        "agent::what_a_killed_agent_left_waiting_is_let_go",
+        found_and_never_named,
+    ),
     ("agent::periods_are_in_step", periods_are_in_step),
     (
         "agent::who_is_denied_is_killed_and_the_next_one_waits",
@@ -179,17 +187,23 @@ fn memory_is_asked_for(hierarchies: &Hierarchies) {
 
 fn without_a_controller(hierarchies: &Hierarchies) {
     let scratch = Scratch::new(hierarchies, "alone");
-    let group = scratch.group();
+    let other = Scratch::new(hierarchies, "alone-other");
     let mut probe = Probe::start();
     let lease = Span::from_secs(1);
     probe.session(ALL, None, lease);
+    let group = scratch.group();
     let mut load = Load::start(&group, &["touch", "16", "64"]);
     assert_eq!(load.line(), "touched 16");
-    let (own, safe) = (limits(500, 32), limits(1_500, 96));
-    probe.add_safe(A, group, Some(safe));
-    probe.admit_added(A, own);
+    let own = [limits(500, 32), limits(1_500, 128)];
+    let safe = [limits(1_200, 96), limits(800, 64)];
+    for (index, group) in [group, other.group()].into_iter().enumerate() {
+        let id = [A, B][index];
+        probe.add_safe(id, group, Some(safe[index]));
+        probe.admit_added(id, own[index]);
+    }
     load.go();
-    // It is asked for and nobody answers; then it goes on without.
+    // It is asked for and nobody answers; then it goes on with what the other one, which
+    // has more than is safe, does not need.
     probe.see("to be asked", asked);
     assert!(load.runs());
     probe.notice("to be alone", |notice| {
@@ -197,13 +211,8 @@ fn without_a_controller(hierarchies: &Hierarchies) {
     });
     assert!(load.line().starts_with("whole true"));
     assert!(load.ends_well(PATIENCE));
-    let in_force = || {
-        let group = Group::adopt(hierarchies, &scratch.path, 0).unwrap();
-        (group.cpu_limit().unwrap(), group.memory_limit().unwrap())
-    };
-    until("safe limits", PATIENCE, || {
-        in_force() == (safe.cpu, safe.memory)
-    });
+    let in_force = || [&scratch, &other].map(|scratch| in_force(hierarchies, scratch));
+    until("safe limits", PATIENCE, || in_force() == safe);
     probe.watch(Duration::ZERO);
     assert_eq!(probe.watch(Duration::from_millis(300)), []);
     // It is back: its limits are, too.
@@ -211,22 +220,55 @@ fn without_a_controller(hierarchies: &Hierarchies) {
     probe.notice("to be together", |notice| {
         matches!(notice, Notice::Together).then_some(())
     });
-    assert_eq!(in_force(), (own.cpu, own.memory));
+    assert_eq!(in_force(), own);
+}
 
-    // The other way out: without a larger safe limit the kernel kills.
-    probe.agent.stop();
+fn alone_with_nothing_to_share(hierarchies: &Hierarchies) {
+    let scratch = Scratch::new(hierarchies, "alone-short");
     let mut probe = Probe::start();
-    probe.session(ALL, None, lease);
+    probe.session(ALL, None, Span::from_secs(1));
     let group = scratch.group();
     let mut load = Load::start(&group, &["touch", "16", "64"]);
     assert_eq!(load.line(), "touched 16");
-    probe.add_safe(A, group, Some(own));
+    let own = limits(500, 32);
+    probe.add_safe(A, group, Some(limits(1_500, 96)));
     probe.admit_added(A, own);
     load.go();
-    let begun = Instant::now();
+    probe.see("to be asked", asked);
+    // What would be safe is more than this host was given: the kernel kills.
     assert!(load.is_killed(PATIENCE));
-    let waited = begun.elapsed();
-    assert!((500..4_000).contains(&waited.as_millis()), "{waited:?}");
+    probe.notice("to be alone", |notice| {
+        matches!(notice, Notice::Alone).then_some(())
+    });
+    assert_eq!(in_force(hierarchies, &scratch), own);
+}
+
+fn found_and_never_named(hierarchies: &Hierarchies) {
+    let scratch = Scratch::new(hierarchies, "found");
+    let mut group = scratch.group();
+    let mut load = Load::start(&group, &["touch", "16", "64"]);
+    assert_eq!(load.line(), "touched 16");
+    // As an agent leaves it that is killed while somebody waits.
+    group.set_memory(Some(Bytes::from_mib(32))).unwrap();
+    group.hold_killer(Config::new(HOST).headroom).unwrap();
+    load.go();
+    until("it waits", PATIENCE, || group.is_waiting().unwrap());
+    let mut config = Config::new(HOST);
+    config.lease = Span::from_millis(500);
+    let probe = Probe::with(config);
+    let group = Group::adopt(hierarchies, &scratch.path, 0).unwrap();
+    probe.send(Request::Found(Box::new(group)));
+    // No controller comes. It does not wait for ever.
+    assert!(load.is_killed(PATIENCE));
+}
+
+/// The limits in force of a group that has some.
+fn in_force(hierarchies: &Hierarchies, scratch: &Scratch) -> Limits {
+    let group = Group::adopt(hierarchies, &scratch.path, 0).unwrap();
+    Limits {
+        cpu: group.cpu_limit().unwrap(),
+        memory: group.memory_limit().unwrap(),
+    }
 }
 
 /// The out-of-memory event in an observation.
