@@ -44,5 +44,5 @@ pub mod matrix;
 pub mod find;
 
 pub use filter::Filter;
-pub use hash::hex;
+pub use hash::{file_hash, hex};
 pub use matrix::{Cell, Scenario};

@@ -6,7 +6,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
 use toml::{Table, Value};
 
 use crate::error::Error;
@@ -14,7 +13,7 @@ use crate::results::manifest;
 use crate::results::read::{self, Code};
 use crate::scenario::format::World;
 use crate::scenario::layer::Document;
-use crate::scenario::{Scenario, hex};
+use crate::scenario::{Scenario, file_hash};
 
 /// What a manifest says that it takes to run its scenario again.
 #[derive(Debug, Deserialize)]
@@ -97,8 +96,8 @@ impl Recorded {
         }
         let whole = |folder: &PathBuf| {
             files.iter().all(|(name, hash)| {
-                let content = fs::read(folder.join(name));
-                content.is_ok_and(|content| hex(&Sha256::digest(content)) == **hash)
+                let found = file_hash(&folder.join(name));
+                found.is_ok_and(|found| found == **hash)
             })
         };
         let mut folders = roots.to_vec();

@@ -2,6 +2,8 @@
 //! results is.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 
 use serde::Serialize;
@@ -27,6 +29,23 @@ fn field(hash: &mut Sha256, text: &str) {
 /// Bytes as hexadecimal text.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// SHA-256 of the file at `path`, which may be larger than the memory.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn file_hash(path: &Path) -> io::Result<String> {
+    let (mut file, mut hash) = (File::open(path)?, Sha256::new());
+    let mut block = vec![0; 64 << 10];
+    loop {
+        match file.read(&mut block) {
+            Ok(0) => return Ok(hex(&hash.finalize())),
+            Ok(count) => hash.update(&block[..count]),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 /// SHA-256 of a piece's content and of the files it was read from. The order of
@@ -68,8 +87,8 @@ pub(crate) fn files(document: &Document) -> BTreeMap<String, String> {
     named
         .into_iter()
         .filter_map(|name| {
-            let content = std::fs::read(folder.join(&name)).ok()?;
-            Some((name, hex(&Sha256::digest(content))))
+            let hash = file_hash(&folder.join(&name)).ok()?;
+            Some((name, hash))
         })
         .collect()
 }
@@ -80,4 +99,22 @@ pub(crate) fn json(value: &impl Serialize) -> String {
     let mut value = serde_json::to_value(value).unwrap_or_default();
     value.sort_all_objects();
     value.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_hashed_block_by_block_as_a_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("trace.csv");
+        // Around the size of a block, and the empty file.
+        for length in [0, 1, (64 << 10) - 1, 64 << 10, (64 << 10) + 1, 200_000] {
+            let content: Vec<u8> = (0..length).map(|index| (index % 251) as u8).collect();
+            std::fs::write(&path, &content).unwrap();
+            assert_eq!(file_hash(&path).unwrap(), hex(&Sha256::digest(&content)));
+        }
+        assert!(file_hash(folder.path()).is_err(), "a folder has no content");
+    }
 }

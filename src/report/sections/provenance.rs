@@ -4,13 +4,12 @@
 use std::fs;
 
 use maud::{Markup, html};
-use sha2::{Digest, Sha256};
 
 use super::{Context, Section, scrolling};
 use crate::error::Error;
 use crate::report::number::{fixed, short};
 use crate::results::read::{Manifest, Occasion};
-use crate::scenario::hex;
+use crate::scenario::file_hash;
 
 /// The files of a run that a page is made from.
 const FILES: [&str; 7] = [
@@ -33,8 +32,9 @@ pub(super) fn section(context: &Context<'_>) -> Result<Section, Error> {
     for name in FILES {
         let path = folder.join(name);
         if path.is_file() {
-            let bytes = fs::read(&path).map_err(|error| Error::io("read", &path, &error))?;
-            files.push((name, bytes.len(), hex(&Sha256::digest(&bytes))));
+            let refused = |error| Error::io("read", &path, &error);
+            let bytes = fs::metadata(&path).map_err(refused)?.len();
+            files.push((name, bytes, file_hash(&path).map_err(refused)?));
         }
     }
     let path = folder.join("manifest.json");

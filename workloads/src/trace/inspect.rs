@@ -1,6 +1,6 @@
 //! What a trace holds: counted in one pass, in memory that has a bound.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tidegate_core::Span;
 
@@ -79,10 +79,7 @@ pub struct Numbers {
 /// # Errors
 /// At the first cell that is not what its column holds, in whatever row; as
 /// [`load`](super::load).
-pub fn inspect<P: AsRef<Path>>(
-    paths: &[P],
-    format: Option<Format>,
-) -> Result<Inspection, FileError> {
+pub fn inspect(paths: &[PathBuf], format: Option<Format>) -> Result<Inspection, FileError> {
     let mut counts: Option<Counts> = None;
     observe::tables(paths, format, |begins, table| {
         let layout = table.layout().clone();
@@ -92,7 +89,7 @@ pub fn inspect<P: AsRef<Path>>(
     })?;
     let none = || {
         FileError::new(
-            paths.first().map_or(Path::new(""), AsRef::as_ref),
+            paths.first().map_or(Path::new(""), PathBuf::as_path),
             "has no row",
         )
     };

@@ -1,6 +1,6 @@
 //! From a trace to a load: one rate, or one utilisation, per step of time.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tidegate_core::Span;
 
@@ -48,12 +48,12 @@ pub struct Made {
 /// value that is no number, is negative or absurd, a time far from the first row's,
 /// a line longer than 64 KiB, text that is not UTF-8. And a file that cannot be
 /// opened, has no value in the selection, or no time at all.
-pub fn load<P: AsRef<Path>>(
-    paths: &[P],
+pub fn load(
+    paths: &[PathBuf],
     format: Option<Format>,
     options: &Options,
 ) -> Result<Made, FileError> {
-    let first = paths.first().map_or(Path::new(""), AsRef::as_ref);
+    let first = paths.first().map_or(Path::new(""), PathBuf::as_path);
     let mut found: Option<(Format, Intervals)> = None;
     let mut selection = options.selection.clone();
     let mut buffer = Vec::new();
@@ -161,7 +161,7 @@ pub fn read(
         step: Some(step),
         ..Options::default()
     };
-    Ok(load(&[path], Some(format), &options)?.series)
+    Ok(load(&[path.to_owned()], Some(format), &options)?.series)
 }
 
 /// Reads a load that [`load`] made, from a file with the columns `time_s` and
@@ -173,7 +173,7 @@ pub fn rates(path: &Path) -> Result<Series, FileError> {
     let layout = Format::Rates.layout();
     let mut times: Vec<u64> = Vec::new();
     let mut values = Vec::new();
-    observe::tables(&[path], Some(Format::Rates), |_, table| {
+    observe::tables(&[path.to_owned()], Some(Format::Rates), |_, table| {
         table.each(|row| {
             let (time, value) = (row.time()?, row.number(1)?);
             if value.is_nan() {

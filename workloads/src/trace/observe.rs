@@ -1,6 +1,6 @@
 //! What rows say at which time, the same for all formats.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::format::Format;
 use super::layout::{Kind, Layout, Measure};
@@ -35,14 +35,13 @@ fn begins(path: &Path, measure: Measure) -> u64 {
 /// # Errors
 /// When a file cannot be read, is of another format than the first, and what `each`
 /// finds.
-pub(crate) fn tables<P: AsRef<Path>>(
-    paths: &[P],
+pub(crate) fn tables(
+    paths: &[PathBuf],
     format: Option<Format>,
     mut each: impl FnMut(u64, Table<'_>) -> Result<(), FileError>,
 ) -> Result<(), FileError> {
     let mut known = format;
     for path in paths {
-        let path = path.as_ref();
         source::with(path, |source| {
             let table = Table::new(path, source, known)?;
             known = Some(table.format());

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tidegate_core::Span;
 
@@ -51,12 +51,12 @@ pub struct Usage {
 ///
 /// # Errors
 /// As [`load`](super::load), and when the selection has more values than are kept.
-pub fn usage<P: AsRef<Path>>(
-    paths: &[P],
+pub fn usage(
+    paths: &[PathBuf],
     format: Option<Format>,
     options: &Options,
 ) -> Result<Usage, FileError> {
-    let first = paths.first().map_or(Path::new(""), AsRef::as_ref);
+    let first = paths.first().map_or(Path::new(""), PathBuf::as_path);
     let mut usage: Option<Usage> = None;
     let (mut key, mut buffer) = (Vec::new(), Vec::new());
     observe::tables(paths, format, |begins, table| {
