@@ -37,7 +37,10 @@ fn main() {
 }
 
 fn policy(count: usize) -> Box<dyn Allocator> {
-    let omega = (Cores::new(count as u64), Bytes::from_mib(100 * count as u64));
+    let omega = (
+        Cores::new(count as u64),
+        Bytes::from_mib(100 * count as u64),
+    );
     let config = escra::Config::default();
     Box::new(Delivery::new(Box::new(Escra::new(
         config, omega.0, omega.1, count,
@@ -123,7 +126,11 @@ fn periods(far: &mut [Far], begun: Instant, length: Duration) -> usize {
 /// CPU time so far, in seconds: of the controller's thread, and of the links'.
 fn cpu_times() -> [f64; 2] {
     let mut times = [0.0; 2];
-    for task in fs::read_dir("/proc/self/task").into_iter().flatten().flatten() {
+    for task in fs::read_dir("/proc/self/task")
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
         let read = |name: &str| fs::read_to_string(task.path().join(name)).unwrap_or_default();
         let which = match read("comm").trim() {
             "controller" => 0,
@@ -132,7 +139,10 @@ fn cpu_times() -> [f64; 2] {
         };
         // The first number is time on a CPU, in nanoseconds.
         let nanoseconds = read("schedstat");
-        let nanoseconds = nanoseconds.split(' ').next().and_then(|n| n.parse::<f64>().ok());
+        let nanoseconds = nanoseconds
+            .split(' ')
+            .next()
+            .and_then(|n| n.parse::<f64>().ok());
         times[which] += nanoseconds.unwrap_or(0.0) * 1e-9;
     }
     times
