@@ -178,17 +178,7 @@ pub fn in_simulator(
     let mut allocator =
         cell.policy
             .build(&cell.application, &cell.testbed, &cell.limit, cell.settle)?;
-    let experiment = Experiment {
-        application: &cell.application,
-        load,
-        testbed: &cell.testbed,
-        client: cell.client,
-        settle: cell.settle,
-        duration: cell.duration,
-        seed,
-        recording,
-        watched: cell.watched,
-    };
+    let experiment = cell.experiment(load, seed, recording);
     guarded(|| simulate(&experiment, allocator.as_mut())).map(Finished::from)
 }
 

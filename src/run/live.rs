@@ -83,17 +83,7 @@ pub fn run(
         LocalError::Interrupted => Failure::Interrupted,
         other => Failure::Fault(other.to_string()),
     })?;
-    let experiment = Experiment {
-        application: &cell.application,
-        load,
-        testbed: &cell.testbed,
-        client: cell.client,
-        settle: cell.settle,
-        duration: cell.duration,
-        seed,
-        recording,
-        watched: false,
-    };
+    let experiment = cell.experiment(load, seed, recording);
     Ok(record(&experiment, telemetry, &seen))
 }
 

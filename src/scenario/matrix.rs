@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use tidegate_core::Span;
-use tidegate_sim::{Client, Recording, Testbed};
+use tidegate_sim::{Client, Experiment, Recording, Testbed};
 use tidegate_workloads::{Application, FileError, Load};
 use toml::{Table, Value};
 
@@ -120,6 +120,26 @@ impl ApplicationCell {
         let load = self.loads.get(seed_index);
         load.map(Arc::as_ref)
             .ok_or_else(|| "the cell has no load for this seed".to_owned())
+    }
+
+    /// What the simulator is told of it, under one of its loads.
+    pub fn experiment<'a>(
+        &'a self,
+        load: &'a Load,
+        seed: u64,
+        recording: Recording,
+    ) -> Experiment<'a> {
+        Experiment {
+            application: &self.application,
+            load,
+            testbed: &self.testbed,
+            client: self.client,
+            settle: self.settle,
+            duration: self.duration,
+            seed,
+            recording,
+            watched: self.watched,
+        }
     }
 }
 
