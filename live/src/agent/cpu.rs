@@ -174,7 +174,7 @@ impl Host {
                         late.push(id);
                     }
                     if watched {
-                        look.push(id);
+                        look.push((id, usage));
                     }
                 }
                 Err(error) => troubles.push((id, error)),
@@ -184,8 +184,8 @@ impl Host {
             self.see_cpu(Observation::Period(report));
         }
         self.work_off();
-        for id in look {
-            self.look_for_throttle(id);
+        for (id, usage) in look {
+            self.look_for_throttle(id, usage);
         }
         self.work_off();
         for (id, error) in troubles {

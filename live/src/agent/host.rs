@@ -21,6 +21,7 @@ use super::lease::Lease;
 use super::link::{Notice, Registration, Request, Session, Wants};
 use super::member::Member;
 use super::step::READ_AFTER;
+use super::throttle::cpus;
 use super::urgency::Urgency;
 use crate::bpf::ThrottleEvents;
 use crate::cgroup::{CgroupError, Group, PERIOD};
@@ -146,6 +147,8 @@ pub struct Host {
     pub(super) groups: BTreeMap<u64, ContainerId>,
     /// Containers whose quota may run out.
     pub(super) throttles: Agenda,
+    /// CPUs of the host.
+    pub(super) cpus: u64,
     seen: Vec<Observation>,
     sink: Box<dyn FnMut(Notice) + Send>,
     inbox: Receiver<Message>,
@@ -195,6 +198,7 @@ impl Host {
                 events: None,
                 groups: BTreeMap::new(),
                 throttles: Agenda::default(),
+                cpus: cpus(),
                 seen: Vec::new(),
                 sink: Box::new(sink),
                 inbox,

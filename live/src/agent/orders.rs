@@ -130,10 +130,11 @@ impl Host {
     }
 
     fn set_cpu(&mut self, id: ContainerId, version: u64, limit: tidegate_core::Cores) {
-        let metered = self.is_metered();
+        let (metered, watched) = (self.is_metered(), self.watches_throttles());
         let Some(member) = self.members.get_mut(&id) else {
             return;
         };
+        let in_force = version.max(member.cpu_version);
         if version > member.cpu_version {
             let written = match member.group.set_cpu(Some(limit)) {
                 Ok(written) => written,
@@ -149,15 +150,18 @@ impl Host {
                     Ok(usage) => {
                         member.cpu.refilled(usage);
                         member.throttle.refilled();
+                        if watched {
+                            // A lower quota may run out before the next look.
+                            self.expect_throttle(id, usage);
+                        }
                     }
                     Err(error) => return self.trouble(id, error),
                 }
             }
         }
-        let version = member.cpu_version;
         self.see_cpu(Observation::CpuApplied {
             container: id,
-            version,
+            version: in_force,
         });
     }
 

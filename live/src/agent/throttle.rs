@@ -5,9 +5,10 @@
 //! By itself the kernel tells nobody that a group stands still. But a look at what it has used
 //! costs a microsecond, and at the rate of its use so far the moment at which its quota
 //! runs out is known. So each container is looked at when that could be, at the latest
-//! every 10 ms while it runs; who is idle is looked at less and less often. It counts as
-//! throttled when it has nearly nothing left: the raise then comes before it stands
-//! still. No rate is believed to be under one core: a thread that wakes up runs at that.
+//! every 10 ms while it runs and every 20 ms while it is idle, unless it has so much left
+//! that all CPUs together could not run through it until then. It counts as throttled when
+//! it has nearly nothing left: the raise then comes before it stands still. No rate is
+//! believed to be under one core: a thread that wakes up runs at that.
 
 use std::collections::BTreeSet;
 
@@ -51,26 +52,42 @@ impl ThrottleWatch {
     }
 
     /// Takes in that `usage` is used by `now` and that `left` can be used before it is
-    /// throttled. Says whether it is as good as throttled, and how long to wait until
-    /// the next look.
-    fn look(&mut self, now: Time, usage: Span, left: Span) -> (bool, Span) {
+    /// throttled, on up to `cpus` CPUs. Says how long to wait until the next look; nothing
+    /// if it is as good as throttled.
+    fn wait(&mut self, now: Time, usage: Span, left: Span, cpus: u64) -> Option<Span> {
         let used = usage.saturating_sub(self.used);
         let time = now.since(self.looked);
         self.used = usage;
         self.looked = now;
         if left <= NEARLY {
-            return (self.is_news(), MOST);
+            return None;
         }
+        let spare = (left - NEARLY).0;
+        // It lasts that long whatever it starts.
+        let surely = Span(spare / cpus.max(1));
         if used == Span(0) {
-            return (false, MOST_IDLE);
+            return Some(MOST_IDLE.max(surely));
         }
         // In time of the clock: CPU time over the rate, in cores.
-        let spare = (left - NEARLY).0;
         let lasts = match used > time {
             true => u128::from(spare) * u128::from(time.0) / u128::from(used.0),
             false => u128::from(spare),
         };
-        (false, Span(lasts as u64).max(LEAST).min(MOST))
+        Some(Span(lasts as u64).max(LEAST).min(MOST.max(surely)))
+    }
+}
+
+/// The CPUs that this host has online, whichever of them the agent itself may use; as many
+/// as can be where the kernel does not say.
+pub(super) fn cpus() -> u64 {
+    let stat = std::fs::read_to_string("/proc/stat").unwrap_or_default();
+    let each = |line: &&str| {
+        line.strip_prefix("cpu")
+            .is_some_and(|rest| !rest.starts_with(' '))
+    };
+    match stat.lines().filter(each).count() {
+        0 => u64::MAX,
+        count => count as u64,
     }
 }
 
@@ -136,30 +153,39 @@ impl Host {
             return;
         }
         while let Some(id) = self.throttles.take_due(now) {
-            self.look_for_throttle(id);
+            let member = self.members.get(&id).filter(|member| member.admitted);
+            match member.map(|member| member.group.cpu_usage()) {
+                Some(Ok(usage)) => self.look_for_throttle(id, usage),
+                Some(Err(error)) => self.trouble(id, error),
+                None => {}
+            }
         }
         self.work_off();
     }
 
-    /// Looks at one container, and says when to look again.
-    pub(super) fn look_for_throttle(&mut self, id: ContainerId) {
-        let now = self.now();
-        let Some(member) = self.members.get_mut(&id).filter(|member| member.admitted) else {
-            return;
-        };
-        let usage = match member.group.cpu_usage() {
-            Ok(usage) => usage,
-            Err(error) => return self.trouble(id, error),
-        };
-        let Some(quota) = member.group.cpu_limit() else {
-            return;
-        };
-        let left = member.cpu.left(quota.over(PERIOD), usage);
-        let (throttled, wait) = member.throttle.look(now, usage, left);
-        self.throttles.set(id, Some(on_grid(now, wait)));
-        if throttled {
+    /// Looks at what a container has left, which has used `usage` now.
+    pub(super) fn look_for_throttle(&mut self, id: ContainerId, usage: Span) {
+        if !self.expect_throttle(id, usage)
+            && let Some(member) = self.members.get_mut(&id)
+            && member.throttle.is_news()
+        {
             self.tell_throttle(id, usage);
         }
+    }
+
+    /// Says when to look next at a container that has used `usage` now. False if it is as
+    /// good as throttled.
+    pub(super) fn expect_throttle(&mut self, id: ContainerId, usage: Span) -> bool {
+        let (now, cpus) = (self.now(), self.cpus);
+        let member = self.members.get_mut(&id).filter(|member| member.admitted);
+        let Some((member, quota)) = member.and_then(|m| m.group.cpu_limit().map(|q| (m, q))) else {
+            return true;
+        };
+        let left = member.cpu.left(quota.over(PERIOD), usage);
+        let wait = member.throttle.wait(now, usage, left, cpus);
+        let due = on_grid(now, wait.unwrap_or(MOST));
+        self.throttles.set(id, Some(due));
+        wait.is_some()
     }
 
     /// A container stands still, or is about to.
@@ -191,25 +217,38 @@ mod tests {
     fn a_container_is_looked_at_when_its_quota_may_have_run_out() {
         let mut watch = ThrottleWatch::default();
         // One thread has used 4 of 10 ms: 3 ms until nearly nothing is left.
-        assert_eq!(watch.look(at(4), MS(4), MS(6)), (false, MS(3)));
-        assert_eq!(watch.look(at(7), MS(7), MS(3)), (true, MS(10)));
+        assert_eq!(watch.wait(at(4), MS(4), MS(6), 2), Some(MS(3)));
+        assert_eq!(watch.wait(at(7), MS(7), MS(3), 2), None);
         // Told once.
-        assert_eq!(watch.look(at(8), MS(8), MS(2)), (false, MS(10)));
+        assert!(watch.is_news());
+        assert!(!watch.is_news());
         watch.refilled();
+        assert!(watch.is_news());
         // Two threads run through 20 - 3 ms in half that time.
         assert_eq!(
-            watch.look(at(10), MS(12), MS(20)),
-            (false, Span::from_micros(8_500))
+            watch.wait(at(10), MS(13), MS(20), 2),
+            Some(Span::from_micros(8_500))
         );
-        // Never longer than it may take to start threads.
-        assert_eq!(watch.look(at(12), MS(13), MS(100)), (false, MS(10)));
+        // Never longer than it may take to start threads...
+        assert_eq!(watch.wait(at(12), MS(14), MS(100), 64), Some(MS(10)));
+        // ... but two CPUs take 20 ms at least for 43 - 3.
+        assert_eq!(watch.wait(at(14), MS(15), MS(43), 2), Some(MS(20)));
     }
 
     #[test]
     fn who_is_idle_is_looked_at_less_often() {
         let mut watch = ThrottleWatch::default();
-        assert_eq!(watch.look(at(100), MS(0), MS(8)), (false, MS(20)));
-        assert_eq!(watch.look(at(120), MS(1), MS(8)), (false, MS(5)));
+        assert_eq!(watch.wait(at(100), MS(0), MS(8), 2), Some(MS(20)));
+        assert_eq!(watch.wait(at(120), MS(1), MS(8), 2), Some(MS(5)));
+        // Whatever wakes up, two CPUs take 40 ms at least for 83 - 3.
+        assert_eq!(watch.wait(at(140), MS(1), MS(83), 2), Some(MS(40)));
+        assert_eq!(watch.wait(at(180), MS(1), MS(83), u64::MAX), Some(MS(20)));
+    }
+
+    #[test]
+    fn the_host_has_cpus() {
+        let usable = std::thread::available_parallelism().unwrap().get() as u64;
+        assert!((usable..u64::MAX).contains(&cpus()));
     }
 
     #[test]
