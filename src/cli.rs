@@ -1,5 +1,7 @@
 //! The command line.
 
+pub mod examples;
+mod shell;
 mod trace;
 
 #[cfg(feature = "live")]
@@ -10,6 +12,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use shell::*;
 pub use trace::*;
 
 use crate::run::Shard;
@@ -34,12 +37,21 @@ pub enum Command {
     /// Run scenarios and compare them with what was published
     Run(RunArgs),
     /// List the scenarios in a folder
+    #[command(after_help = "\
+Examples:
+  tidegate list
+  tidegate list scenarios/escra")]
     List {
         /// Where to look
         #[arg(default_value = "scenarios")]
         folder: PathBuf,
     },
     /// Check scenarios, or single pieces, without running them
+    #[command(after_help = "\
+Examples:
+  tidegate check my-scenario.toml
+  tidegate check scenarios scenarios/apps scenarios/workloads
+  tidegate check my-scenario.toml --set run.duration=60s --filter application=media")]
     Check {
         /// Scenario files, files of pieces (apps/NAME.toml, ...) or folders
         #[arg(required = true, value_name = "FILE|DIR")]
@@ -66,11 +78,18 @@ pub enum Command {
     /// Put the shards of a run together
     Merge(MergeArgs),
     /// Print the JSON Schema of scenario files
+    #[command(after_help = "\
+Examples:
+  tidegate schema > scenario.schema.json")]
     Schema,
+    /// Print a shell's completions of this command
+    Completions(CompletionsArgs),
+    /// Print a manual page, or write all of them
+    Man(ManArgs),
     /// Send a load to an HTTP server as the live world does, and print latencies
     #[cfg(feature = "live")]
     #[command(hide = true)]
-    Load(LoadArgs),
+    Load(live::LoadArgs),
     /// One service of an application in the live world; started by `run`
     #[cfg(feature = "live")]
     #[command(hide = true)]
@@ -95,6 +114,16 @@ pub enum Command {
 
 /// What `run` is told.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Results go to results/runs/SCENARIO/ID: tables as CSV, and what makes them repeatable. The same \
+scenario, seed and code give the same bytes on any number of threads.
+
+Examples:
+  tidegate run scenarios/quickstart.toml
+  tidegate run scenarios/escra/table-1.toml --seeds 5 --filter application=media
+  tidegate run my-scenario.toml --set run.duration=60s --out my-results --resume
+  tidegate run scenarios/escra/ --seeds 1        # a folder: what scenarios share runs once
+  tidegate run scenarios/live/chain.toml --world live")]
 pub struct RunArgs {
     /// Scenario files, or folders of them
     #[arg(required = true, value_name = "FILE|DIR")]
@@ -130,6 +159,10 @@ pub struct RunArgs {
 
 /// What `coverage` is told.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tidegate coverage
+  tidegate coverage scenarios/escra --paper escra --results my-results")]
 pub struct CoverageArgs {
     /// Scenario files, or folders of them
     #[arg(default_value = "scenarios", value_name = "FILE|DIR")]
@@ -144,6 +177,13 @@ pub struct CoverageArgs {
 
 /// What `report` is told.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Distributions and series are in the page if the scenario asks for them (run.cdf, run.series).
+
+Examples:
+  tidegate report results/runs/quickstart/0a1b2c3d4e5f
+  tidegate report my-results --out report.html
+  tidegate report results/runs                   # a page for each run, and index.html")]
 pub struct ReportArgs {
     /// The folder of a run, or one that holds such folders
     #[arg(value_name = "RUN")]
@@ -197,7 +237,7 @@ The manifest holds the whole scenario: files of scenarios may have changed since
 again and must be the same. Exit code 12 if a byte differs: the code or the system's mathematics \
 (exp, ln) is another one, or the run was not deterministic.
 
-Example:
+Examples:
   tidegate verify results/runs/quickstart/0a1b2c3d4e5f")]
 pub struct VerifyArgs {
     /// The folder of the run
@@ -242,7 +282,7 @@ The result is what one machine would have written, byte for byte. Shards of diff
 scenarios, or that have the same run with other numbers, are refused (exit code 4); so are holes \
 (exit code 5).
 
-Example:
+Examples:
   tidegate run x.toml --shard 1/2 --out shards/1     # on one machine
   tidegate run x.toml --shard 2/2 --out shards/2     # on another
   tidegate merge shards/1 shards/2 --out whole")]
@@ -335,46 +375,4 @@ impl fmt::Display for WorldArg {
             WorldArg::Live => "live",
         })
     }
-}
-
-/// What `load` is told.
-#[cfg(feature = "live")]
-#[derive(Debug, Args)]
-#[command(after_help = "\
-An open loop: requests are sent when they are due, whatever has been answered, and latency counts \
-from when they were due. Connections are pipelined, as in wrk2.")]
-pub struct LoadArgs {
-    /// Where to send: http://HOST:PORT/PATH
-    pub url: String,
-    /// Requests per second, over all connections
-    #[arg(long, short)]
-    pub rate: f64,
-    /// Connections
-    #[arg(long, short, default_value_t = 10)]
-    pub connections: u32,
-    /// How long
-    #[arg(long, short, default_value = "30s", value_parser = crate::commands::load::span)]
-    pub duration: tidegate_core::Span,
-    /// Replies in this first part are left out of latencies
-    #[arg(long, default_value = "0s", value_parser = crate::commands::load::span)]
-    pub warm_up: tidegate_core::Span,
-    /// When requests are due
-    #[arg(long, value_enum, default_value_t = Arrivals::Fixed)]
-    pub arrivals: Arrivals,
-    /// Of random arrivals
-    #[arg(long, default_value_t = 1)]
-    pub seed: u64,
-    /// A header line, such as "Accept-Encoding: gzip"; repeatable
-    #[arg(long, short = 'H')]
-    pub header: Vec<String>,
-}
-
-/// When requests are due.
-#[cfg(feature = "live")]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Arrivals {
-    /// Evenly spaced
-    Fixed,
-    /// Poisson
-    Exp,
 }

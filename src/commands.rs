@@ -29,7 +29,12 @@ pub mod plan;
 pub mod bench;
 
 pub mod merge;
+
 pub mod trace;
+
+pub mod completions;
+
+pub mod man;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -58,6 +63,8 @@ pub fn dispatch(cli: &Cli) -> Exit {
         Command::Merge(args) => merge::run(args),
         Command::Trace(command) => trace::run(command),
         Command::Schema => schema(),
+        Command::Completions(args) => completions::run(args),
+        Command::Man(args) => man::run(args),
         #[cfg(feature = "live")]
         Command::Load(args) => load::run(args),
         #[cfg(feature = "live")]

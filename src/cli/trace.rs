@@ -30,6 +30,10 @@ pub struct TraceFiles {
 
 /// What `trace inspect` is told.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tidegate trace inspect machine_usage.tar.gz
+  tidegate trace inspect part-0.csv part-1.csv --format alibaba-v2018-machine-usage")]
 pub struct InspectArgs {
     /// The trace
     #[command(flatten)]
@@ -58,6 +62,10 @@ pub enum Aggregation {
 
 /// What `trace convert` is told.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tidegate trace convert machine_usage.tar.gz --filter machine_id=m_1932 --low 56 --high 548 --speed 10 --out load.csv
+  tidegate trace convert container_usage.csv --to usage --from 1h --until 2h --out usage.csv")]
 pub struct ConvertArgs {
     /// The trace
     #[command(flatten)]
@@ -101,6 +109,9 @@ pub struct ConvertArgs {
 
 /// What `trace synthesize` is told.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tidegate trace synthesize --format alibaba-v2018-machine-usage --bytes 10000000 --out machine_usage.csv")]
 pub struct SynthesizeArgs {
     /// The format
     #[arg(long, value_name = "NAME", value_parser = format_named)]

@@ -8,7 +8,7 @@ use tidegate_core::Span;
 use tidegate_live::local::load::{self, Asked, Plan, Target};
 use tidegate_workloads::Load;
 
-use crate::cli::{Arrivals, LoadArgs};
+use crate::cli::live::{Arrivals, LoadArgs};
 use crate::commands::{print, report};
 use crate::error::Error;
 use crate::exit::Exit;

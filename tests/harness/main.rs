@@ -16,6 +16,7 @@ mod report;
 mod resume;
 mod shards;
 mod shared;
+mod shell;
 mod shipped;
 mod sources;
 mod traces;
