@@ -1,6 +1,7 @@
 //! The command line.
 
 pub mod examples;
+mod export;
 mod shell;
 mod trace;
 
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use export::*;
 pub use shell::*;
 pub use trace::*;
 
@@ -67,6 +69,8 @@ Examples:
     Trace(TraceCommand),
     /// Turn a run into one HTML page: tables, charts, where the numbers come from
     Report(ReportArgs),
+    /// Write a run's tables in the layouts that others' scripts read
+    Export(ExportArgs),
     /// Compare runs of one scenario: better, worse or chance
     Compare(CompareArgs),
     /// Repeat a run from its manifest and compare byte for byte

@@ -22,6 +22,8 @@ pub mod live;
 
 pub mod page;
 
+pub mod export;
+
 pub mod verify;
 
 pub mod plan;
@@ -56,6 +58,7 @@ pub fn dispatch(cli: &Cli) -> Exit {
         Command::Check { paths, select } => check::run(paths, select),
         Command::Coverage(args) => coverage::run(args),
         Command::Report(args) => page::run(args),
+        Command::Export(args) => export::run(args),
         Command::Compare(args) => compare::run(args),
         Command::Verify(args) => verify::run(args),
         Command::Plan(args) => plan::run(args),

@@ -23,6 +23,8 @@ pub mod gates;
 
 pub mod report;
 
+pub mod export;
+
 pub mod cli;
 
 pub mod commands;

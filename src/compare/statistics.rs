@@ -158,6 +158,19 @@ pub fn holm(family: &[f64]) -> Vec<f64> {
     adjusted
 }
 
+/// A quantile of sorted values, linear between the nearest two; not a number if there
+/// are none.
+pub fn quantile(sorted: &[f64], share: f64) -> f64 {
+    let Some(last) = sorted.len().checked_sub(1) else {
+        return f64::NAN;
+    };
+    let place = share * last as f64;
+    let below = place.floor();
+    let low = sorted[below as usize];
+    let high = sorted[(place.ceil() as usize).min(last)];
+    low + (high - low) * (place - below)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

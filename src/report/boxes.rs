@@ -8,6 +8,7 @@ use plotters::style::{Color, RGBColor, ShapeStyle};
 
 use super::axis::Axis;
 use super::chart::{self, Frame, SCALE};
+use crate::compare::statistics::quantile;
 use crate::error::Error;
 
 /// How high a row is, in pixels.
@@ -54,19 +55,6 @@ impl Summary {
     pub(super) fn median(&self) -> f64 {
         self.quartiles[1]
     }
-}
-
-/// A quantile of sorted values, linear between the nearest two; not a number if there
-/// are none.
-fn quantile(sorted: &[f64], share: f64) -> f64 {
-    let Some(last) = sorted.len().checked_sub(1) else {
-        return f64::NAN;
-    };
-    let place = share * last as f64;
-    let below = place.floor();
-    let low = sorted[below as usize];
-    let high = sorted[(place.ceil() as usize).min(last)];
-    low + (high - low) * (place - below)
 }
 
 /// The end of a name that is longer than its room: what is compared stands there.

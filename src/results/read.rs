@@ -41,6 +41,9 @@ pub struct Manifest {
     /// The metrics that the scenario wants to see; none: the usual ones.
     #[serde(default)]
     pub show: Vec<String>,
+    /// The application-wide limit, where there is one.
+    #[serde(default)]
+    pub limit: Limit,
     /// The values of each column.
     pub matrix: BTreeMap<String, Vec<String>>,
     /// Where each load comes from.
@@ -48,6 +51,14 @@ pub struct Manifest {
     pub workloads: BTreeMap<String, String>,
     /// What the cells are made of, by kind and name.
     pub pieces: BTreeMap<String, BTreeMap<String, Piece>>,
+}
+
+/// What a manifest says about the application-wide limit.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct Limit {
+    /// The multiple of the profiled maximum, such as `1.5x`.
+    #[serde(default)]
+    pub level: Option<String>,
 }
 
 /// Which code ran.
@@ -167,6 +178,18 @@ impl Tidy {
         let found = self.fields.iter().position(|field| field == name);
         found.ok_or_else(|| Error::Usage(format!("a table of results has no column `{name}`")))
     }
+
+    /// The places of several fields.
+    ///
+    /// # Errors
+    /// When the table lacks one.
+    pub fn fields<const N: usize>(&self, names: [&str; N]) -> Result<[usize; N], Error> {
+        let mut places = [0; N];
+        for (place, name) in places.iter_mut().zip(names) {
+            *place = self.field(name)?;
+        }
+        Ok(places)
+    }
 }
 
 /// A run and where it is.
@@ -274,8 +297,25 @@ fn broken(path: &Path, error: impl std::fmt::Display) -> Error {
 /// # Errors
 /// When it cannot be read, or is none.
 pub fn tidy(path: &Path) -> Result<Tidy, Error> {
-    let text = text(path)?;
-    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    let mut lines = Vec::new();
+    let table = each_line(path, |_, line| {
+        lines.push(line);
+        Ok(())
+    })?;
+    Ok(Tidy { lines, ..table })
+}
+
+/// Calls `each` with every line of a tidy table, which may be larger than the memory,
+/// and with the table as far as it is known: its columns and fields, and no lines.
+///
+/// # Errors
+/// When the table cannot be read, or is none, and what `each` finds.
+pub fn each_line(
+    path: &Path,
+    mut each: impl FnMut(&Tidy, Line) -> Result<(), Error>,
+) -> Result<Tidy, Error> {
+    let file = fs::File::open(path).map_err(|error| Error::io("read", path, &error))?;
+    let mut reader = csv::Reader::from_reader(file);
     let head = reader.headers().map_err(|error| broken(path, error))?;
     let head: Vec<String> = head.iter().map(str::to_owned).collect();
     let seed = head.iter().position(|column| column == "seed");
@@ -285,11 +325,16 @@ pub fn tidy(path: &Path) -> Result<Tidy, Error> {
             "line 1: expected `scenario`, the matrix columns, `seed`, and what is measured",
         ));
     };
-    let (mut scenario, mut lines) = (String::new(), Vec::new());
+    let mut table = Tidy {
+        scenario: String::new(),
+        columns: head[1..seed].to_vec(),
+        fields: head[seed + 1..].to_vec(),
+        lines: Vec::new(),
+    };
     for record in reader.records() {
         let record = record.map_err(|error| broken(path, error))?;
-        if lines.is_empty() {
-            scenario = record.get(0).unwrap_or_default().to_owned();
+        if table.scenario.is_empty() {
+            table.scenario = record.get(0).unwrap_or_default().to_owned();
         }
         let owned = |range: std::ops::Range<usize>| {
             let fields = range.filter_map(|index| record.get(index));
@@ -304,16 +349,12 @@ pub fn tidy(path: &Path) -> Result<Tidy, Error> {
             };
             Error::Results(place.to_string())
         };
-        lines.push(Line {
+        let line = Line {
             labels: owned(1..seed),
             seed: number.parse().map_err(wrong)?,
             values: owned(seed + 1..record.len()),
-        });
+        };
+        each(&table, line)?;
     }
-    Ok(Tidy {
-        scenario,
-        columns: head[1..seed].to_vec(),
-        fields: head[seed + 1..].to_vec(),
-        lines,
-    })
+    Ok(table)
 }

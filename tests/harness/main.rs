@@ -7,6 +7,7 @@ mod compare;
 mod comparison;
 mod coverage;
 mod determinism;
+mod export;
 mod gates;
 #[cfg(feature = "live")]
 mod live;
