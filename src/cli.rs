@@ -3,6 +3,7 @@
 pub mod examples;
 mod export;
 mod shell;
+mod sweep;
 mod trace;
 
 #[cfg(feature = "live")]
@@ -15,6 +16,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use export::*;
 pub use shell::*;
+pub use sweep::*;
 pub use trace::*;
 
 use crate::run::Shard;
@@ -81,6 +83,8 @@ Examples:
     Bench(BenchArgs),
     /// Put the shards of a run together
     Merge(MergeArgs),
+    /// Run scenarios in shards on many machines (Slurm), and put them together
+    Sweep(SweepArgs),
     /// Print the JSON Schema of scenario files
     #[command(after_help = "\
 Examples:

@@ -32,6 +32,8 @@ pub mod bench;
 
 pub mod merge;
 
+pub mod sweep;
+
 pub mod trace;
 
 pub mod completions;
@@ -64,6 +66,7 @@ pub fn dispatch(cli: &Cli) -> Exit {
         Command::Plan(args) => plan::run(args),
         Command::Bench(args) => bench::run(args),
         Command::Merge(args) => merge::run(args),
+        Command::Sweep(args) => sweep::run(args),
         Command::Trace(command) => trace::run(command),
         Command::Schema => schema(),
         Command::Completions(args) => completions::run(args),

@@ -44,5 +44,6 @@ pub mod matrix;
 pub mod find;
 
 pub use filter::Filter;
+pub(crate) use hash::digest;
 pub use hash::{file_hash, hex};
 pub use matrix::{Cell, Scenario};

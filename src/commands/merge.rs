@@ -1,7 +1,7 @@
 //! `tidegate merge`: the shards of a run put together, as if one machine had run it.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use crate::cli::MergeArgs;
@@ -30,9 +30,6 @@ fn merge(args: &MergeArgs) -> Result<(), Error> {
         return Err(Error::Usage("no shard is given".to_owned()));
     };
     let recorded = Recorded::read(first)?;
-    for other in &args.shards[1..] {
-        same(first, other)?;
-    }
     if !recorded.is_ours() {
         return Err(Error::Results(format!(
             "{}: made by other code (version {}, sources {}) than this ({}, {})\n  help: merge \
@@ -45,9 +42,23 @@ fn merge(args: &MergeArgs) -> Result<(), Error> {
         )));
     }
     let scenario = recorded.scenario(&args.files)?;
-    let results = collect(&scenario, &recorded.id, args)?;
-    let store = Store::open(&args.out, &recorded.id)?;
-    store.put("manifest.json", &manifest::manifest(&scenario)?)?;
+    shards(&scenario, &args.shards, &args.out)
+}
+
+/// Writes the run of `scenario` into `out`, from the folders of its shards.
+///
+/// # Errors
+/// When they are of different runs, have holes or conflicts, or the system refuses.
+pub(crate) fn shards(scenario: &Scenario, shards: &[PathBuf], out: &Path) -> Result<(), Error> {
+    if let Some((first, others)) = shards.split_first() {
+        for other in others {
+            same(first, other)?;
+        }
+    }
+    let id = manifest::id(scenario);
+    let results = collect(scenario, &id, shards)?;
+    let store = Store::open(out, &id)?;
+    store.put("manifest.json", &manifest::manifest(scenario)?)?;
     for (cell, seeds) in scenario.cells.iter().zip(&results.cells) {
         for (&seed, finished) in scenario.seeds.iter().zip(seeds) {
             if let Some(finished) = finished {
@@ -56,17 +67,17 @@ fn merge(args: &MergeArgs) -> Result<(), Error> {
         }
     }
     let course = Course {
-        jobs: args.shards.len(),
+        jobs: shards.len(),
         began: SystemTime::now(),
         took: Duration::ZERO,
     };
-    finish(&scenario, &results, &store, course)?;
+    finish(scenario, &results, &store, course)?;
     print(&format!(
         "{}: {} runs of {} shards, to {}",
         scenario.name,
         results.finished(),
-        args.shards.len(),
-        args.out.display()
+        shards.len(),
+        out.display()
     ));
     Ok(())
 }
@@ -90,12 +101,8 @@ fn same(first: &Path, other: &Path) -> Result<(), Error> {
 }
 
 /// All cells and seeds of the shards.
-fn collect(scenario: &Scenario, id: &str, args: &MergeArgs) -> Result<Results, Error> {
-    let stores: Vec<Store> = args
-        .shards
-        .iter()
-        .map(|shard| Store::look(shard, id))
-        .collect();
+fn collect(scenario: &Scenario, id: &str, shards: &[PathBuf]) -> Result<Results, Error> {
+    let stores: Vec<Store> = shards.iter().map(|shard| Store::look(shard, id)).collect();
     let mut holes = Vec::new();
     let mut one = |cell: &Cell, seed: u64| -> Result<Option<Finished>, Error> {
         let mut found: Option<(usize, Finished)> = None;
@@ -108,8 +115,8 @@ fn collect(scenario: &Scenario, id: &str, args: &MergeArgs) -> Result<Results, E
                     return Err(Error::Results(format!(
                         "{} and {} both have {} with seed {seed}, and not the same\n  help: one of \
                          the machines computes otherwise: `tidegate verify` tells which",
-                        args.shards[*before].display(),
-                        args.shards[index].display(),
+                        shards[*before].display(),
+                        shards[index].display(),
                         cell.labels.join(" ")
                     )));
                 }

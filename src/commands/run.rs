@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Instant, SystemTime};
 
-use crate::cli::RunArgs;
+use crate::cli::{RunArgs, SelectArgs, WorldArg};
 use crate::commands::finish::{Course, Found, finish};
 use crate::commands::overview::{self, Ending};
 use crate::commands::{changes, folder, print, report};
@@ -31,22 +31,7 @@ pub fn run(args: &RunArgs) -> Exit {
 }
 
 fn all(args: &RunArgs, interrupt: &Interrupt) -> Result<Exit, Error> {
-    let mut changes = changes(&args.select)?;
-    if let Some(world) = args.world {
-        changes.push(set::parse(&format!("run.world={world}"))?);
-    }
-    let filter = Filter::parse(&args.select.filter)?;
-    let paths = find::scenarios(&args.paths)?;
-    // All are read before the first one runs: a slip in the last file should
-    // not show after an hour.
-    let mut scenarios = Vec::new();
-    for path in &paths {
-        let scenario = Scenario::load(path, &changes, &filter)?;
-        live_is_possible(&scenario)?;
-        entries::targets(&scenario)?;
-        entries::check_metrics(&scenario)?;
-        scenarios.push(scenario);
-    }
+    let (paths, scenarios) = load(&args.paths, &args.select, args.world)?;
     if args.out.is_some() {
         apart(&paths, &scenarios)?;
     }
@@ -78,6 +63,30 @@ fn all(args: &RunArgs, interrupt: &Interrupt) -> Result<Exit, Error> {
     Ok(exit)
 }
 
+/// The scenarios that are to be run, with the files that they are in. All are read
+/// before the first one runs: a slip in the last file should not show after an hour.
+pub(crate) fn load(
+    paths: &[PathBuf],
+    select: &SelectArgs,
+    world: Option<WorldArg>,
+) -> Result<(Vec<PathBuf>, Vec<Scenario>), Error> {
+    let mut changes = changes(select)?;
+    if let Some(world) = world {
+        changes.push(set::parse(&format!("run.world={world}"))?);
+    }
+    let filter = Filter::parse(&select.filter)?;
+    let paths = find::scenarios(paths)?;
+    let mut scenarios = Vec::new();
+    for path in &paths {
+        let scenario = Scenario::load(path, &changes, &filter)?;
+        live_is_possible(&scenario)?;
+        entries::targets(&scenario)?;
+        entries::check_metrics(&scenario)?;
+        scenarios.push(scenario);
+    }
+    Ok((paths, scenarios))
+}
+
 /// Refuses live cells that this host or this build cannot run.
 fn live_is_possible(scenario: &Scenario) -> Result<(), Error> {
     let cells = scenario.cells.iter().filter_map(Cell::application);
@@ -90,7 +99,7 @@ fn live_is_possible(scenario: &Scenario) -> Result<(), Error> {
 
 /// Refuses scenarios that would share a folder: below `--out` each has the one
 /// of its name.
-fn apart(paths: &[PathBuf], scenarios: &[Scenario]) -> Result<(), Error> {
+pub(crate) fn apart(paths: &[PathBuf], scenarios: &[Scenario]) -> Result<(), Error> {
     let mut seen = BTreeMap::new();
     for (path, scenario) in paths.iter().zip(scenarios) {
         if let Some(other) = seen.insert(&scenario.name, path) {

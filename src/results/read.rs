@@ -4,11 +4,12 @@
 //! moved, archived and sent. Only whole runs are read.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use tidegate_workloads::FileError;
 
 use crate::error::Error;
@@ -62,7 +63,7 @@ pub struct Limit {
 }
 
 /// Which code ran.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Code {
     /// The package's version.
     pub version: String,
@@ -77,6 +78,26 @@ impl Code {
     pub fn is_ours(&self, world: World) -> bool {
         let ours = manifest::Code::of(world);
         self.version == ours.version && self.sources == ours.sources
+    }
+
+    /// The code of this process, as far as it decides results of `world`.
+    pub fn ours(world: World) -> Code {
+        let ours = manifest::Code::of(world);
+        Code {
+            version: ours.version.to_owned(),
+            commit: ours.commit.map(str::to_owned),
+            sources: ours.sources.to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "version {}, sources {}", self.version, self.sources)?;
+        match &self.commit {
+            Some(commit) => write!(f, ", commit {}", commit.get(..10).unwrap_or(commit)),
+            None => Ok(()),
+        }
     }
 }
 

@@ -38,13 +38,18 @@ impl Interrupt {
 
     /// Listens for Ctrl-C and for a polite request to end.
     pub fn listen(&self) {
+        self.listen_and_say("finishing the runs under way (again to stop at once)");
+    }
+
+    /// The same, with what follows on `interrupted: `.
+    pub fn listen_and_say(&self, what: &'static str) {
         let asked = self.asked.clone();
         // Without a handler Ctrl-C ends the process at once, as it always did.
         let _ = ctrlc::set_handler(move || {
             if asked.swap(true, Ordering::SeqCst) {
                 std::process::exit(i32::from(Exit::Partial.code()));
             }
-            eprintln!("\ninterrupted: finishing the runs under way (again to stop at once)");
+            eprintln!("\ninterrupted: {what}");
         });
     }
 }
