@@ -54,6 +54,8 @@ fn any_number_of_shards_gives_the_bytes_of_one_machine() {
         for name in TABLES {
             assert!(read(&whole, name) == read(&out, name), "{of}: {name}");
         }
+        let run: serde_json::Value = serde_json::from_str(&read(&out, "run.json")).unwrap();
+        assert_eq!(run["reused"], 24, "none was simulated by the merging");
     }
 }
 
@@ -73,6 +75,23 @@ fn holes_conflicts_and_mixed_versions_are_refused() {
     let others = shards(&folder.path().join("b"), 3, &["--set", "run.duration=2s"]);
     let mixed = [parts[0].clone(), others[1].clone(), parts[2].clone()];
     refused(&mixed, 4, "are no shards of one run");
+
+    // The same scenario, by other code: of one shard, then of all.
+    let was: Vec<String> = parts
+        .iter()
+        .map(|part| read(part, "manifest.json"))
+        .collect();
+    let at = was[0].find("\"sources\": \"").unwrap() + "\"sources\": \"".len();
+    let other = format!("{}0000{}", &was[0][..at], &was[0][at + 4..]);
+    fs::write(parts[1].join("manifest.json"), &other).unwrap();
+    refused(&parts, 4, "are no shards of one run");
+    for part in &parts {
+        fs::write(part.join("manifest.json"), &other).unwrap();
+    }
+    refused(&parts, 4, "made by other code");
+    for (part, was) in parts.iter().zip(&was) {
+        fs::write(part.join("manifest.json"), was).unwrap();
+    }
 
     // A cell that two shards have, and one of them otherwise.
     let cell = files(&parts[0].join("cells")).remove(0);
