@@ -83,7 +83,7 @@ Examples:
     Bench(BenchArgs),
     /// Put the shards of a run together
     Merge(MergeArgs),
-    /// Run scenarios in shards on many machines (Slurm), and put them together
+    /// Run scenarios in shards on many machines (Slurm, Kubernetes), and put them together
     Sweep(SweepArgs),
     /// Print the JSON Schema of scenario files
     #[command(after_help = "\

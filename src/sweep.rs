@@ -3,7 +3,7 @@
 //! - [`plan`]: what is cut, the command of a shard, what of it is there.
 //! - [`ledger`]: what a folder of shards is of, and which job is at work on it.
 //! - [`engine`]: who runs shards, whoever it is.
-//! - [`local`], [`slurm`]: those there are.
+//! - [`local`], [`slurm`] and, in builds with it, `kubernetes`: those there are.
 //! - [`wait`](mod@wait): until a job has ended.
 //! - [`ranges`]: lists of shards as people and Slurm write them.
 //!
@@ -18,6 +18,9 @@ pub mod engine;
 pub mod local;
 
 pub mod slurm;
+
+#[cfg(feature = "kubernetes")]
+pub mod kubernetes;
 
 pub mod wait;
 

@@ -16,6 +16,7 @@ ended, DIR gets what one machine would have written, byte for byte. If one fails
 Examples:
   tidegate sweep x.toml --engine slurm --shards 64 --out /shared/x --sbatch=--partition=long
   tidegate sweep x.toml --engine slurm --shards 64 --out /shared/x --emit     # only show it
+  tidegate sweep x.toml --engine kubernetes --shards 64 --out /shared/x --image IMAGE --claim shared/x
   tidegate sweep x.toml --engine local --shards 4 --out x")]
 pub struct SweepArgs {
     /// Scenario files, or folders of them
@@ -48,6 +49,15 @@ pub struct SweepArgs {
     /// Slurm: an option for sbatch, such as --sbatch=--time=2:00:00; repeatable
     #[arg(long, value_name = "OPTION", allow_hyphen_values = true)]
     pub sbatch: Vec<String>,
+    /// Kubernetes: the image, with `tidegate` on its path and the scenarios in its folder
+    #[arg(long, value_name = "IMAGE")]
+    pub image: Option<String>,
+    /// Kubernetes: the PersistentVolumeClaim, and the folder in it, that is DIR on this machine
+    #[arg(long, value_name = "NAME[/FOLDER]")]
+    pub claim: Option<String>,
+    /// Kubernetes: the namespace [default: the one that is configured]
+    #[arg(long, value_name = "NAME")]
+    pub namespace: Option<String>,
 }
 
 /// Who runs the shards.
@@ -57,4 +67,6 @@ pub enum EngineArg {
     Local,
     /// Slurm, as a job array
     Slurm,
+    /// Kubernetes, as an Indexed Job
+    Kubernetes,
 }

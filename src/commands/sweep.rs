@@ -145,6 +145,12 @@ fn engine(args: &SweepArgs) -> Result<Box<dyn Engine>, Error> {
     if args.engine != EngineArg::Slurm && !args.sbatch.is_empty() {
         return Err(Error::Usage("--sbatch is for --engine slurm".to_owned()));
     }
+    let pods = [&args.image, &args.claim, &args.namespace];
+    if args.engine != EngineArg::Kubernetes && pods.iter().any(|option| option.is_some()) {
+        return Err(Error::Usage(
+            "--image, --claim and --namespace are for --engine kubernetes".to_owned(),
+        ));
+    }
     Ok(match args.engine {
         EngineArg::Local if args.no_wait => {
             return Err(Error::Usage(
@@ -156,7 +162,37 @@ fn engine(args: &SweepArgs) -> Result<Box<dyn Engine>, Error> {
             program: program()?,
             options: args.sbatch.clone(),
         }),
+        EngineArg::Kubernetes => kubernetes(args)?,
     })
+}
+
+#[cfg(feature = "kubernetes")]
+fn kubernetes(args: &SweepArgs) -> Result<Box<dyn Engine>, Error> {
+    let needed = |option: &Option<String>, name: &str| {
+        option.clone().ok_or_else(|| {
+            Error::Usage(format!(
+                "--engine kubernetes needs --{name}\n  help: docs/many-machines.md says what \
+                 image and claim must hold"
+            ))
+        })
+    };
+    let claim = needed(&args.claim, "claim")?;
+    let (claim, folder) = claim.split_once('/').unwrap_or((&claim, ""));
+    Ok(Box::new(crate::sweep::kubernetes::Kubernetes {
+        image: needed(&args.image, "image")?,
+        claim: claim.to_owned(),
+        folder: folder.trim_end_matches('/').to_owned(),
+        namespace: args.namespace.clone(),
+    }))
+}
+
+#[cfg(not(feature = "kubernetes"))]
+fn kubernetes(_: &SweepArgs) -> Result<Box<dyn Engine>, Error> {
+    Err(Error::Usage(
+        "this tidegate was built without Kubernetes\n  help: cargo build --release --features \
+         kubernetes"
+            .to_owned(),
+    ))
 }
 
 /// Sees the job of an earlier sweep end: shards that it still runs are not submitted

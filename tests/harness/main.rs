@@ -9,6 +9,8 @@ mod coverage;
 mod determinism;
 mod export;
 mod gates;
+#[cfg(feature = "kubernetes")]
+mod kubernetes;
 #[cfg(feature = "live")]
 mod live;
 mod package;
@@ -20,6 +22,7 @@ mod shared;
 mod shell;
 mod shipped;
 mod sources;
+mod sweep;
 mod traces;
 mod verify;
 mod wire;
