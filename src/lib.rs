@@ -24,6 +24,7 @@ pub mod gates;
 pub mod report;
 
 pub mod export;
+
 pub mod sweep;
 
 pub mod cli;

@@ -15,7 +15,7 @@ ended, DIR gets what one machine would have written, byte for byte. If one fails
 
 Examples:
   tidegate sweep x.toml --engine slurm --shards 64 --out /shared/x --sbatch=--partition=long
-  tidegate sweep x.toml --engine slurm --shards 64 --out /shared/x --emit     # only show it
+  tidegate sweep x.toml --engine slurm --shards 64 --out /shared/x --emit
   tidegate sweep x.toml --engine kubernetes --shards 64 --out /shared/x --image IMAGE --claim shared/x
   tidegate sweep x.toml --engine local --shards 4 --out x")]
 pub struct SweepArgs {

@@ -112,7 +112,7 @@ fn what_is_shown_is_the_job_that_is_submitted() {
     assert!(!out.exists(), "--emit writes nothing");
     let shown: Job = serde_saphyr::from_str(&emitted.stdout).unwrap();
     says(&sweep(&server.url, &out, &[]), 0, "3 shards");
-    assert_eq!(server.created(), [shown.clone()]);
+    assert_eq!(server.created(), std::slice::from_ref(&shown));
 
     let spec = shown.spec.unwrap();
     assert_eq!(spec.completion_mode.as_deref(), Some("Indexed"));
