@@ -44,11 +44,15 @@ pub enum Command {
     #[command(after_help = "\
 Examples:
   tidegate list
-  tidegate list scenarios/escra")]
+  tidegate list scenarios/escra
+  tidegate list --markdown scenarios > scenarios/README.md")]
     List {
         /// Where to look
         #[arg(default_value = "scenarios")]
         folder: PathBuf,
+        /// Print a page in Markdown: figure, command, time, output and tolerance of each
+        #[arg(long)]
+        markdown: bool,
     },
     /// Check scenarios, or single pieces, without running them
     #[command(after_help = "\

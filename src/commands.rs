@@ -36,6 +36,8 @@ pub mod sweep;
 
 pub mod trace;
 
+pub mod schema;
+
 pub mod completions;
 
 pub mod man;
@@ -48,7 +50,6 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::results::manifest;
 use crate::scenario::Scenario;
-use crate::scenario::format::ScenarioFile;
 use crate::scenario::layer::Layer;
 use crate::scenario::set;
 
@@ -56,7 +57,7 @@ use crate::scenario::set;
 pub fn dispatch(cli: &Cli) -> Exit {
     match &cli.command {
         Command::Run(args) => run::run(args),
-        Command::List { folder } => list::run(folder),
+        Command::List { folder, markdown } => list::run(folder, *markdown),
         Command::Check { paths, select } => check::run(paths, select),
         Command::Coverage(args) => coverage::run(args),
         Command::Report(args) => page::run(args),
@@ -68,7 +69,7 @@ pub fn dispatch(cli: &Cli) -> Exit {
         Command::Merge(args) => merge::run(args),
         Command::Sweep(args) => sweep::run(args),
         Command::Trace(command) => trace::run(command),
-        Command::Schema => schema(),
+        Command::Schema => schema::run(),
         Command::Completions(args) => completions::run(args),
         Command::Man(args) => man::run(args),
         #[cfg(feature = "live")]
@@ -83,18 +84,6 @@ pub fn dispatch(cli: &Cli) -> Exit {
         Command::Ca { command } => live::ca::run(command),
         #[cfg(feature = "live")]
         Command::Replay(args) => live::replay::run(args),
-    }
-}
-
-/// `tidegate schema`: prints the JSON Schema of scenario files.
-fn schema() -> Exit {
-    let schema = schemars::schema_for!(ScenarioFile);
-    match serde_json::to_string_pretty(&schema) {
-        Ok(text) => {
-            print(&text);
-            Exit::Fine
-        }
-        Err(error) => report(&Error::Internal(error.to_string())),
     }
 }
 

@@ -13,7 +13,7 @@
 //! - [`mod@column`], [`check`]: columns of its own, and whether all fits together.
 //! - `hash`: when two of them are the same.
 //! - [`matrix`]: from the file to its cells, everything read and checked.
-//! - [`find`]: scenario files in folders.
+//! - [`find`], [`catalogue`]: scenario files in folders, and what is said about them.
 
 pub mod layer;
 
@@ -42,6 +42,8 @@ mod hash;
 pub mod matrix;
 
 pub mod find;
+
+pub mod catalogue;
 
 pub use filter::Filter;
 pub(crate) use hash::digest;

@@ -1,5 +1,7 @@
 //! `tidegate list`: the scenarios in a folder.
 
+mod markdown;
+
 use std::path::{Path, PathBuf};
 
 use comfy_table::presets::NOTHING;
@@ -10,9 +12,17 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::scenario::{Filter, Scenario, find};
 
-/// Lists the scenarios in and below `folder`.
-pub fn run(folder: &Path) -> Exit {
-    match list(&[folder.to_owned()]) {
+/// Lists the scenarios in and below `folder`, or prints the page about them.
+pub fn run(folder: &Path, page: bool) -> Exit {
+    let done = if page {
+        markdown::page(folder).map(|page| {
+            print(page.trim_end());
+            Exit::Fine
+        })
+    } else {
+        list(&[folder.to_owned()])
+    };
+    match done {
         Ok(exit) => exit,
         Err(error) => report(&error),
     }

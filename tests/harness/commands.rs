@@ -314,19 +314,6 @@ fn pieces_can_be_changed_and_columns_added() {
 }
 
 #[test]
-fn the_schema_is_json_and_knows_the_keys() {
-    let done = tidegate(&["schema"]);
-    assert_eq!(done.code, 0);
-    let schema: serde_json::Value = serde_json::from_str(&done.stdout).unwrap();
-    for key in [
-        "title", "run", "matrix", "columns", "limit", "expect", "compare",
-    ] {
-        assert!(!schema["properties"][key].is_null(), "{key}");
-    }
-    insta::assert_snapshot!(done.stdout);
-}
-
-#[test]
 fn help_names_every_verb() {
     let done = tidegate(&["--help"]);
     assert_eq!(done.code, 0);

@@ -2,6 +2,7 @@
 
 mod arbitrary;
 mod broken;
+mod catalogue;
 mod commands;
 mod compare;
 mod comparison;
@@ -17,6 +18,7 @@ mod package;
 mod recording;
 mod report;
 mod resume;
+mod schema;
 mod shards;
 mod shared;
 mod shell;
