@@ -89,6 +89,8 @@ Examples:
     Merge(MergeArgs),
     /// Run scenarios in shards on many machines (Slurm, Kubernetes), and put them together
     Sweep(SweepArgs),
+    /// Say what this machine can do, and how steady it is
+    Doctor(DoctorArgs),
     /// Print the JSON Schema of scenario files
     #[command(after_help = "\
 Examples:

@@ -36,6 +36,8 @@ pub mod sweep;
 
 pub mod trace;
 
+pub mod doctor;
+
 pub mod schema;
 
 pub mod completions;
@@ -69,6 +71,7 @@ pub fn dispatch(cli: &Cli) -> Exit {
         Command::Merge(args) => merge::run(args),
         Command::Sweep(args) => sweep::run(args),
         Command::Trace(command) => trace::run(command),
+        Command::Doctor(args) => doctor::run(args),
         Command::Schema => schema::run(),
         Command::Completions(args) => completions::run(args),
         Command::Man(args) => man::run(args),

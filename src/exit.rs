@@ -21,6 +21,8 @@ pub enum Exit {
     InvalidResults = 4,
     /// Interrupted: some cells are not finished. `--resume` goes on.
     Partial = 5,
+    /// `doctor`: this machine lacks something that is required.
+    Unfit = 6,
     /// A threshold of an `[[expect]]` entry was passed.
     ExpectationFailed = 10,
     /// Worse than before: `compare` found a loss beyond its threshold, or a gate of
@@ -46,6 +48,7 @@ impl Exit {
             Exit::InvalidScenario => 7,
             Exit::InvalidResults => 6,
             Exit::Partial => 5,
+            Exit::Unfit => 5,
             Exit::NotReproduced => 4,
             Exit::Regression => 3,
             Exit::ExpectationFailed => 2,
@@ -79,6 +82,7 @@ mod tests {
             (Exit::InvalidScenario, 3),
             (Exit::InvalidResults, 4),
             (Exit::Partial, 5),
+            (Exit::Unfit, 6),
             (Exit::ExpectationFailed, 10),
             (Exit::Regression, 11),
             (Exit::NotReproduced, 12),

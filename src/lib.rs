@@ -23,6 +23,8 @@ pub mod gates;
 
 pub mod report;
 
+pub mod doctor;
+
 pub mod export;
 
 pub mod sweep;

@@ -90,3 +90,24 @@ fn there_is_a_manual_page_for_the_command_and_each_verb() {
     assert_eq!(done.code, 2);
     assert!(done.stderr.contains("no verb `walk`"), "{}", done.stderr);
 }
+
+/// Whatever machine this is: the numbers are its own, the shape and the code are not.
+#[test]
+fn the_doctor_says_what_is_missing_and_for_whom() {
+    let done = tidegate(&["doctor", "--json", "--for", "live"]);
+    let findings: Vec<serde_json::Value> = serde_json::from_str(&done.stdout).unwrap();
+    let topics: Vec<&str> = findings
+        .iter()
+        .map(|finding| finding["topic"].as_str().unwrap())
+        .collect();
+    for topic in ["control groups", "cores", "timers", "clock"] {
+        assert!(topics.contains(&topic), "{topic}: {topics:?}");
+    }
+    let missing = findings.iter().any(|finding| finding["state"] == "missing");
+    assert_eq!(done.code, if missing { 6 } else { 0 }, "{}", done.stdout);
+    for finding in &findings {
+        let advised = finding["advice"] != "";
+        assert_eq!(advised, finding["state"] != "ok", "{finding}");
+    }
+    assert_eq!(tidegate(&["doctor", "--for", "sim"]).code, 0);
+}
